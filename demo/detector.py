@@ -6,8 +6,9 @@ import signal
 import sys
 import time
 
-import iceway
 import numpy as np
+
+import iceway
 
 
 def find_disc(image: np.ndarray) -> tuple[float, float]:
@@ -63,14 +64,20 @@ def main() -> None:
             done_ns = time.monotonic_ns()
             seen += 1
             info = iceway.info(msg)
-            hops.append([info.received_ns - info.source_ns, info.taken_ns - info.received_ns, info.sent_ns - info.taken_mono_ns, info.woken_ns - info.sent_ns, done_ns - info.woken_ns])
+            hops.append(
+                [info.received_ns - info.source_ns, info.taken_ns - info.received_ns, info.sent_ns - info.taken_mono_ns, info.woken_ns - info.sent_ns, done_ns - info.woken_ns]
+            )
             if not array_at:
                 address = view.__array_interface__["data"][0]
                 array_at = {"address": hex(address), "segment": segment_of(address), "aligned_to_64": address % 64 == 0}
         array_at["aligned_to_64"] = seen > 0 and view.__array_interface__["data"][0] % 64 == 0
         with open("/proc/self/maps") as maps:
             foreign = sorted(set(re.findall(r"\S*(?:librcl|librmw|fastdds|fastrtps|fastcdr|rclpy)\S*", maps.read())))
-        print(json.dumps({"seen": seen, "imu_seen": imu_seen, "camera_stats": dict(camera.stats), "imu_stats": dict(imu.stats), "hops_ns": hops, "array": array_at, "ros_libraries": foreign}))
+        print(
+            json.dumps(
+                {"seen": seen, "imu_seen": imu_seen, "camera_stats": dict(camera.stats), "imu_stats": dict(imu.stats), "hops_ns": hops, "array": array_at, "ros_libraries": foreign}
+            )
+        )
     sys.stdout.flush()
 
 

@@ -1,7 +1,7 @@
 """Runs iceway's main job on real parts: a ROS 2 camera and IMU, the broker, an AI process without ROS, and a ROS 2 node that checks its answers.
 
-    make demo         ends by itself and prints a table; exit code 0 only if all is right
-    make demo-live    keeps running until Ctrl-C
+make demo         ends by itself and prints a table; exit code 0 only if all is right
+make demo-live    keeps running until Ctrl-C
 """
 
 import argparse
@@ -80,7 +80,13 @@ def report(camera: dict, imu: dict, ai: dict, checker: dict) -> list[str]:
     print("  IMU      sent / seen                       ", imu["imu_sent"], "/", ai["imu_seen"])
     print("\n  latency in ms                                 p50      p99")
     hops = list(zip(*ai["hops_ns"], strict=True))
-    names = ("ROS publish → middleware has it", "middleware → broker took it", "broker took it → in shared memory", "shared memory → Python woke", "Python: find disc, publish answer")
+    names = (
+        "ROS publish → middleware has it",
+        "middleware → broker took it",
+        "broker took it → in shared memory",
+        "shared memory → Python woke",
+        "Python: find disc, publish answer",
+    )
     for name, values in zip(names, hops, strict=True):
         print(f"    {name:40} {percentile(list(values), 0.5):8.3f} {percentile(list(values), 0.99):8.3f}")
     trips = checker["round_trips_ns"]

@@ -5,8 +5,9 @@ import sys
 import time
 import traceback
 
-import iceway
 import numpy as np
+
+import iceway
 
 
 class Peer:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import iceway
 from processes import World
+
+import iceway
 
 world = World(int(os.environ["ROS_DOMAIN_ID"]), os.environ["ICEWAY_ROOT"])
 # Fast DDS keeps to UDP, so that the middleware itself needs nothing of this /dev/shm.

@@ -2,9 +2,10 @@
 
 import hashlib
 
-import iceway
 import numpy as np
 import pytest
+
+import iceway
 
 MB = 1 << 20
 
@@ -271,7 +272,9 @@ rosidl_generate_interfaces(robot_msgs "msg/Wheel.msg" "msg/Drive.msg" DEPENDENCI
         sub = bus.subscribe("/drive")
         pub = bus.advertise("/back", "robot_msgs/msg/Drive")
         assert peer.get("peer.matched('/drive')")
-        peer.do("Wheel = message('robot_msgs/msg/Wheel'); peer.publishers['/drive'].publish(message('robot_msgs/msg/Drive')(mode=2, wheels=[Wheel(speed=float(i), slip=[.5, i / 1]) for i in range(4)], name='rover'))")
+        peer.do(
+            "Wheel = message('robot_msgs/msg/Wheel'); peer.publishers['/drive'].publish(message('robot_msgs/msg/Drive')(mode=2, wheels=[Wheel(speed=float(i), slip=[.5, i / 1]) for i in range(4)], name='rover'))"
+        )
         msg = sub.recv(timeout=20)
         assert msg.mode == msg.MODE_FAST == 2
         assert msg.wheels["speed"].tolist() == [0, 1, 2, 3]

@@ -7,9 +7,10 @@ import subprocess
 import time
 from pathlib import Path
 
-import iceway
 import numpy as np
 import pytest
+
+import iceway
 
 MB = 1 << 20
 
@@ -25,8 +26,7 @@ def start_counter(peer, topic="/n"):
     """Publishes 0, 1, 2 … at 100 Hz from a timer of the ROS node."""
     peer.do(f"peer.advertise('{topic}', 'std_msgs/msg/Int32')\ncount = 0")
     peer.do(
-        f"def tick():\n    global count\n    peer.publishers['{topic}'].publish(message('std_msgs/msg/Int32')(data=count))\n    count += 1\n"
-        "timer = node.create_timer(0.01, tick)"
+        f"def tick():\n    global count\n    peer.publishers['{topic}'].publish(message('std_msgs/msg/Int32')(data=count))\n    count += 1\ntimer = node.create_timer(0.01, tick)"
     )
 
 
