@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use globset::{GlobBuilder, GlobMatcher};
+use iceway_bus::control::{Durability, Reliability};
 use iceway_bus::{Limits, TopicName};
 use iceway_msg::TypeName;
 use serde::Deserialize;
@@ -48,7 +49,7 @@ struct RouteTable {
     reliability: Option<Reliability>,
     durability: Option<Durability>,
     max_rate: Option<f64>,
-    max_message_bytes: Option<usize>,
+    max_message_bytes: Option<u64>,
     lane: Option<String>,
 }
 
@@ -59,22 +60,6 @@ pub(crate) enum Direction {
     Both,
     FromRos,
     ToRos,
-}
-
-/// DDS reliability, in ROS's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Reliability {
-    Reliable,
-    BestEffort,
-}
-
-/// DDS durability, in ROS's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Durability {
-    Volatile,
-    TransientLocal,
 }
 
 /// A group of worker threads that take messages from ROS.
@@ -105,7 +90,7 @@ pub(crate) struct RouteOptions {
     pub(crate) durability: Option<Durability>,
     /// Shortest time between two frames from ROS; what comes sooner is dropped and counted.
     pub(crate) min_period: Option<Duration>,
-    pub(crate) max_message_bytes: Option<usize>,
+    pub(crate) max_message_bytes: Option<u64>,
     /// `None`: by the size of the messages.
     pub(crate) lane: Option<String>,
 }

@@ -58,6 +58,11 @@ impl Counter {
         self.0.fetch_add(n, Ordering::Relaxed);
     }
 
+    /// Takes over a total that is counted elsewhere.
+    pub(crate) fn set(&self, total: u64) {
+        self.0.store(total, Ordering::Relaxed);
+    }
+
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

@@ -1,0 +1,309 @@
+//! ROS → shared memory: takes each message straight into a loan, and sends it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use iceway_bus::{Loan, LoanError, Notifier, Publisher, clock};
+use iceway_msg::{Schema, largest_array_offset};
+use parking_lot::Mutex;
+
+use super::retained::Retained;
+use crate::config::{BULK_LANE, FAST_LANE, RouteOptions};
+use crate::counters::Counters;
+use crate::lanes::{Lane, Lanes, Schedule, Work};
+use crate::ros::{MessageInfo, RosSubscription, TakeSink, Taken};
+
+/// Messages taken in one go before other routes of the lane get their turn.
+const BATCH: usize = 8;
+/// Messages of this size and above take the bulk lane.
+const BULK_BYTES: usize = 64 * 1024;
+/// The place of the largest array is looked up again after this many frames of equal length.
+const RELEARN_FRAMES: u32 = 64;
+
+/// The inbound half of a route.
+pub(crate) struct Inbound {
+    topic: Arc<str>,
+    schema: Schema,
+    type_hash: [u8; 32],
+    publisher: Publisher,
+    notifier: Notifier,
+    counters: Arc<Counters>,
+    min_period: Option<Duration>,
+    lanes: [Lane; 2],
+    /// The largest message so far, which decides the lane.
+    largest: AtomicUsize,
+    schedule: Schedule,
+    /// Replaced when a publisher with a weaker QoS appears.
+    subscription: Mutex<Option<Arc<RosSubscription>>>,
+    state: Mutex<State>,
+}
+
+/// What is learned from frame to frame.
+#[derive(Default)]
+struct State {
+    array_offset: Option<usize>,
+    last_len: usize,
+    frames_since_learned: u32,
+    last_sent: Option<Instant>,
+    lost: u64,
+    /// Where the frames of a latched topic are kept.
+    retained: Option<Arc<Retained>>,
+    /// The last sequence number of each ROS publisher.
+    publishers: Vec<([u8; 24], u64)>,
+}
+
+/// More publishers than this on one topic are not followed for gaps.
+const MAX_FOLLOWED_PUBLISHERS: usize = 64;
+
+impl Inbound {
+    #[expect(clippy::too_many_arguments, reason = "called once, by Route")]
+    pub(crate) fn new(
+        topic: Arc<str>,
+        schema: Schema,
+        publisher: Publisher,
+        notifier: Notifier,
+        counters: Arc<Counters>,
+        retained: Option<Arc<Retained>>,
+        options: &RouteOptions,
+        lanes: &Lanes,
+    ) -> Arc<Self> {
+        let lane = |default: &str| lanes.get(options.lane.as_deref().unwrap_or(default));
+        Arc::new(Self {
+            topic,
+            type_hash: schema.type_hash().0,
+            schema,
+            publisher,
+            notifier,
+            counters,
+            min_period: options.min_period,
+            lanes: [lane(FAST_LANE), lane(BULK_LANE)],
+            largest: AtomicUsize::new(0),
+            schedule: Schedule::default(),
+            subscription: Mutex::new(None),
+            state: Mutex::new(State {
+                publishers: Vec::with_capacity(MAX_FOLLOWED_PUBLISHERS),
+                retained,
+                ..State::default()
+            }),
+        })
+    }
+
+    /// Keeps frames there from now on: the topic turned out to be latched.
+    pub(crate) fn set_retained(&self, retained: Arc<Retained>) {
+        self.state.lock().retained = Some(retained);
+    }
+
+    /// Connects to receivers that came since.
+    pub(crate) fn update_connections(&self) {
+        self.publisher.update_connections();
+    }
+
+    /// Takes from this subscription from now on; the one before is given back.
+    pub(crate) fn set_subscription(&self, subscription: Arc<RosSubscription>) -> Option<Arc<RosSubscription>> {
+        self.subscription.lock().replace(subscription)
+    }
+
+    /// Stops taking.
+    pub(crate) fn clear_subscription(&self) -> Option<Arc<RosSubscription>> {
+        self.subscription.lock().take()
+    }
+
+    pub(crate) fn subscription(&self) -> Option<Arc<RosSubscription>> {
+        self.subscription.lock().clone()
+    }
+
+    /// Something may be there to take. Called on a middleware thread: queues the work and returns.
+    pub(crate) fn announce(self: &Arc<Self>) {
+        let bulk = self.largest.load(Ordering::Relaxed) >= BULK_BYTES;
+        let work: Arc<dyn Work> = Arc::clone(self) as Arc<dyn Work>;
+        self.lanes[usize::from(bulk)].announce(&work);
+    }
+
+    /// Gives pages of unused chunks back to the system.
+    pub(crate) fn trim(&self) {
+        self.publisher.trim();
+    }
+
+    fn send(&self, state: &mut State, loan: Loan<'_>, len: usize, info: &MessageInfo) {
+        let Some(gap) = follow(&mut state.publishers, info) else { return };
+        if gap > 0 {
+            state.lost += gap;
+            self.counters.lost_in_middleware.add(gap);
+        }
+        // SAFETY-relevant facts are with `assume_filled`: the middleware said that it wrote `len` bytes.
+        let mut frame = super::filled(loan, len);
+        let (taken_ns, taken_mono_ns) = clock::both();
+        let header = frame.header_mut();
+        header.type_hash = self.type_hash;
+        header.gid = info.gid;
+        header.source_ns = info.source_ns;
+        header.received_ns = info.received_ns;
+        header.taken_ns = taken_ns;
+        header.taken_mono_ns = taken_mono_ns;
+        header.publication_seq = info.publication_seq;
+        header.lost_before = state.lost;
+        if let Some(retained) = &state.retained {
+            retained.keep(frame.header(), frame.bytes());
+        }
+        if len != state.last_len || state.frames_since_learned >= RELEARN_FRAMES {
+            state.array_offset = largest_array_offset(&self.schema, frame.bytes());
+            state.last_len = len;
+            state.frames_since_learned = 0;
+        }
+        state.frames_since_learned += 1;
+        self.largest.fetch_max(len, Ordering::Relaxed);
+        match frame.send() {
+            Ok(_) => {
+                self.counters.from_ros.add(1);
+                self.counters.from_ros_bytes.add(len as u64);
+                self.notifier.notify();
+            }
+            Err(error) => {
+                state.lost += 1;
+                if self.counters.out_of_chunks.one_worth_telling() {
+                    tracing::warn!(topic = %self.topic, %error, "a frame could not be sent into shared memory");
+                }
+            }
+        }
+    }
+
+    /// Counts a message that found no place, by cause; tells a person at the first and then ever more rarely.
+    fn refuse(&self, state: &mut State, refused: Option<Refused>) {
+        state.lost += 1;
+        let topic = &self.topic;
+        match refused {
+            Some(Refused::TooSoon) => self.counters.rate_limited.add(1),
+            Some(Refused::Loan(LoanError::TooLarge { need, max })) => {
+                if self.counters.too_large.one_worth_telling() {
+                    tracing::warn!(%topic, bytes = need, max, "a message is larger than the route allows and was dropped; raise max_message_bytes for this topic in iceway.toml");
+                }
+            }
+            Some(Refused::Loan(LoanError::NoMemory { need, free })) => {
+                if self.counters.no_memory.one_worth_telling() {
+                    tracing::warn!(%topic, need, free, "/dev/shm is full: a message was dropped; free space there, or mount it larger");
+                }
+            }
+            Some(Refused::Loan(error)) => {
+                if self.counters.out_of_chunks.one_worth_telling() {
+                    tracing::warn!(%topic, %error, "a message was dropped");
+                }
+            }
+            None => self.counters.middleware_error.add(1),
+        }
+    }
+}
+
+/// How many messages of its publisher were lost before this one; `None` if it was here before (a latched message that came
+/// again because the subscription was made anew).
+fn follow(publishers: &mut Vec<([u8; 24], u64)>, info: &MessageInfo) -> Option<u64> {
+    if info.publication_seq == 0 {
+        return Some(0); // the middleware does not number
+    }
+    let Some((_, last)) = publishers.iter_mut().find(|(gid, _)| *gid == info.gid) else {
+        if publishers.len() == MAX_FOLLOWED_PUBLISHERS {
+            publishers.remove(0);
+        }
+        publishers.push((info.gid, info.publication_seq));
+        return Some(0);
+    };
+    let gap = info.publication_seq.checked_sub(*last + 1)?;
+    *last = info.publication_seq;
+    Some(gap)
+}
+
+impl Work for Inbound {
+    fn run(&self) -> bool {
+        let Some(subscription) = self.subscription() else { return false };
+        let mut state = self.state.lock();
+        for _ in 0..BATCH {
+            let too_soon = self.min_period.is_some_and(|p| state.last_sent.is_some_and(|t| t.elapsed() < p));
+            let mut sink =
+                LoanSink { publisher: &self.publisher, array_offset: state.array_offset, too_soon, loan: None, refused: None };
+            match subscription.take(&mut sink) {
+                Ok(Taken::Empty) => return false,
+                Ok(Taken::Echo) => {}
+                Ok(Taken::Message { len, info }) => {
+                    if let Some(loan) = sink.loan.take() {
+                        if self.min_period.is_some() {
+                            state.last_sent = Some(Instant::now());
+                        }
+                        self.send(&mut state, loan, len, &info);
+                    }
+                }
+                Ok(Taken::Refused { .. }) => {
+                    let refused = sink.refused.take();
+                    self.refuse(&mut state, refused);
+                }
+                Err(error) => {
+                    state.lost += 1;
+                    if self.counters.middleware_error.one_worth_telling() {
+                        tracing::warn!(topic = %self.topic, %error, "the middleware could not hand over a message");
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+}
+
+/// Why a message got no loan.
+enum Refused {
+    TooSoon,
+    Loan(LoanError),
+}
+
+/// Gives the middleware a loan to write into, once it knows how large the message is.
+struct LoanSink<'a> {
+    publisher: &'a Publisher,
+    array_offset: Option<usize>,
+    too_soon: bool,
+    loan: Option<Loan<'a>>,
+    refused: Option<Refused>,
+}
+
+impl TakeSink for LoanSink<'_> {
+    fn loan(&mut self, len: usize) -> Option<std::ptr::NonNull<u8>> {
+        if self.too_soon {
+            self.refused = Some(Refused::TooSoon);
+            return None;
+        }
+        match self.publisher.loan(len, self.array_offset) {
+            Ok(mut loan) => {
+                let start = loan.as_uninit_slice().as_mut_ptr().cast::<u8>();
+                self.loan = Some(loan);
+                std::ptr::NonNull::new(start)
+            }
+            Err(error) => {
+                self.refused = Some(Refused::Loan(error));
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_and_repetitions_are_told_apart_per_publisher() {
+        let mut publishers = Vec::new();
+        let mut at = |gid: u8, seq| {
+            let info = MessageInfo { source_ns: 0, received_ns: 0, publication_seq: seq, gid: [gid; 24] };
+            follow(&mut publishers, &info)
+        };
+        assert_eq!(at(1, 5), Some(0), "what was before the first is not ours to count");
+        assert_eq!(at(1, 6), Some(0));
+        assert_eq!(at(1, 9), Some(2));
+        assert_eq!(at(2, 1), Some(0));
+        assert_eq!(at(1, 9), None);
+        assert_eq!(at(1, 4), None);
+        assert_eq!(at(1, 10), Some(0));
+        assert_eq!(at(1, 0), Some(0), "a middleware without numbers");
+    }
+}

@@ -1,0 +1,145 @@
+//! Shared memory → ROS: checks each frame of an AI process and publishes it straight from the mapped sample.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use iceway_bus::ack::AckWriter;
+use iceway_bus::{Frame, Listener, Notifier, ReceiveError, Subscriber};
+use iceway_msg::{Schema, validate};
+
+use super::retained::Retained;
+use crate::counters::Counters;
+use crate::ros::RosPublisher;
+
+/// How long a thread without work sleeps before it looks whether it was told to end.
+const IDLE: Duration = Duration::from_millis(500);
+/// How long the last messages may take to reach ROS subscribers when a route ends.
+const LAST_ACKNOWLEDGED: Duration = Duration::from_secs(2);
+
+/// The outbound half of a route: one thread that sleeps on the channel's listener.
+pub(crate) struct Outbound {
+    shared: Arc<Shared>,
+    wake: Notifier,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    topic: Arc<str>,
+    schema: Schema,
+    subscriber: Subscriber,
+    acks: AckWriter,
+    ros: Option<Arc<RosPublisher>>,
+    retained: Option<Arc<Retained>>,
+    counters: Arc<Counters>,
+    stop: AtomicBool,
+}
+
+/// What an [`Outbound`] is made of.
+pub(crate) struct Parts {
+    pub(crate) topic: Arc<str>,
+    pub(crate) schema: Schema,
+    pub(crate) subscriber: Subscriber,
+    pub(crate) listener: Listener,
+    /// Wakes the thread for its end.
+    pub(crate) wake: Notifier,
+    pub(crate) acks: AckWriter,
+    pub(crate) ros: Option<Arc<RosPublisher>>,
+    pub(crate) retained: Option<Arc<Retained>>,
+    pub(crate) counters: Arc<Counters>,
+}
+
+impl Outbound {
+    pub(crate) fn start(parts: Parts) -> std::io::Result<Self> {
+        let Parts { topic, schema, subscriber, listener, wake, acks, ros, retained, counters } = parts;
+        let name = format!("to-ros{topic}").chars().take(15).collect();
+        let shared =
+            Arc::new(Shared { topic, schema, subscriber, acks, ros, retained, counters, stop: AtomicBool::new(false) });
+        let worker = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name(name).spawn(move || worker.run(&listener))?;
+        Ok(Self { shared, wake, thread: Some(thread) })
+    }
+
+    /// Connects to writers that came since, before their first frame.
+    pub(crate) fn update_connections(&self) {
+        self.shared.subscriber.update_connections();
+    }
+
+    /// The ROS side of the route.
+    pub(crate) fn ros(&self) -> Option<&Arc<RosPublisher>> {
+        self.shared.ros.as_ref()
+    }
+}
+
+impl Drop for Outbound {
+    /// Publishes what is still queued, then ends the thread.
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Release);
+        self.wake.notify();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        if let Some(ros) = &self.shared.ros {
+            ros.wait_for_all_acked(LAST_ACKNOWLEDGED);
+        }
+    }
+}
+
+impl Shared {
+    fn run(&self, listener: &Listener) {
+        while !self.stop.load(Ordering::Acquire) {
+            listener.wait(Some(IDLE));
+            self.drain();
+        }
+        self.drain();
+    }
+
+    fn drain(&self) {
+        loop {
+            match self.subscriber.receive() {
+                Ok(Some(frame)) => {
+                    self.publish(&frame);
+                    self.acks.acknowledge(frame.header());
+                }
+                Ok(None) => break,
+                Err(ReceiveError::BorrowLimit { .. }) => unreachable!("this thread holds one frame at a time"),
+                Err(error) => {
+                    if self.counters.malformed.one_worth_telling() {
+                        tracing::warn!(topic = %self.topic, %error, "a frame of an AI process could not be read");
+                    }
+                    break;
+                }
+            }
+        }
+        self.acks.flush();
+        let stats = self.subscriber.stats();
+        self.counters.overflow.set(stats.overflow);
+    }
+
+    fn publish(&self, frame: &Frame) {
+        let cdr = frame.cdr();
+        // No middleware checks serialized messages: malformed ones would vanish, or crash who takes them.
+        if let Err(error) = validate(&self.schema, cdr) {
+            if self.counters.malformed.one_worth_telling() {
+                tracing::warn!(topic = %self.topic, writer = frame.header().origin, %error, "refused a malformed message of an AI process; ROS does not see it");
+            }
+            return;
+        }
+        if let Some(retained) = &self.retained {
+            retained.keep(frame.header(), cdr);
+        }
+        let Some(ros) = &self.ros else { return };
+        match ros.publish(cdr) {
+            Ok(()) => {
+                self.counters.to_ros.add(1);
+                self.counters.to_ros_bytes.add(cdr.len() as u64);
+            }
+            Err(error) => {
+                if self.counters.middleware_error.one_worth_telling() {
+                    tracing::warn!(topic = %self.topic, %error, "the middleware did not take a message");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! `iceway run`: starts the broker's parts and threads, and ends them in order.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::thread;
+
+use anyhow::Context;
+use iceway_bus::control::{Listener, ResponseWriter};
+use iceway_bus::{BrokerInfo, BrokerLock, BusNode, Domain};
+use parking_lot::Mutex;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::broker::Broker;
+use crate::cli::RunArgs;
+use crate::config::Config;
+use crate::environment;
+use crate::ros::RosSide;
+use crate::session;
+
+/// Runs the broker until SIGINT or SIGTERM.
+pub(crate) fn run(args: RunArgs) -> anyhow::Result<()> {
+    let config = Config::resolve(args, environment::default_domain()?)?;
+    let domain = Domain::new(config.domain, environment::root())?;
+    // Before anything that ROS or iceoryx2 may install.
+    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen to signals")?;
+    let lock = BrokerLock::acquire(&domain, BrokerInfo::current())?;
+    let node = BusNode::new(&domain, "iceway broker", &config.limits)?;
+    let freed = node.cleanup_dead();
+    if freed > 0 {
+        tracing::info!(processes = freed, "freed what killed processes had left behind");
+    }
+    let ros = if config.no_ros { None } else { Some(RosSide::start(&config.ros_args)?) };
+    if let Some(ros) = &ros {
+        tracing::info!("{}", ros.describe());
+    }
+    let listener = Listener::bind(&lock)?;
+    listener.set_nonblocking(false)?;
+    let broker = Arc::new(Broker::new(config, node, ros)?);
+    let connections = Arc::new(Connections::default());
+
+    let mut threads = Vec::new();
+    let mut spawn = |name: &str, run: Box<dyn FnOnce() + Send>| -> anyhow::Result<()> {
+        threads.push(thread::Builder::new().name(name.into()).spawn(run).context("cannot start a thread")?);
+        Ok(())
+    };
+    {
+        let broker = Arc::clone(&broker);
+        spawn("tend", Box::new(move || broker.tend()))?;
+    }
+    if broker.ros.is_some() {
+        let broker = Arc::clone(&broker);
+        spawn("ros", Box::new(move || broker.follow_ros()))?;
+    }
+    {
+        let (broker, connections) = (Arc::clone(&broker), Arc::clone(&connections));
+        // Not joined: it sleeps in accept() until the process ends.
+        thread::Builder::new().name("accept".into()).spawn(move || accept(&broker, &listener, &connections))?;
+    }
+    broker.pin_topics();
+    tracing::info!(domain = domain.id(), pid = std::process::id(), "the broker is ready");
+
+    let signal = signals.forever().next();
+    tracing::info!(signal, "ending");
+    broker.stop();
+    connections.close();
+    for thread in threads {
+        let _ = thread.join();
+    }
+    broker.finish();
+    domain.remove_socket();
+    drop(lock);
+    Ok(())
+}
+
+/// The open connections, to be closed at the end.
+#[derive(Default)]
+struct Connections(Mutex<Vec<(u64, ResponseWriter)>>);
+
+impl Connections {
+    fn add(&self, id: u64, writer: ResponseWriter) {
+        self.0.lock().push((id, writer));
+    }
+
+    fn remove(&self, id: u64) {
+        self.0.lock().retain(|(open, _)| *open != id);
+    }
+
+    fn close(&self) {
+        for (_, writer) in self.0.lock().iter() {
+            writer.shutdown();
+        }
+    }
+}
+
+/// Takes new connections; each gets a thread, since a request may wait for a topic.
+fn accept(broker: &Arc<Broker>, listener: &Listener, connections: &Arc<Connections>) {
+    let mut id = 0;
+    while !broker.is_stopping() {
+        let connection = match listener.accept() {
+            Ok(connection) => connection,
+            // Out of file descriptors, say: it may pass.
+            Err(error) => {
+                if error.kind() != ErrorKind::ConnectionAborted {
+                    tracing::warn!(%error, "cannot take a new client");
+                    thread::sleep(std::time::Duration::from_millis(100));
+                }
+                continue;
+            }
+        };
+        id += 1;
+        connections.add(id, connection.writer());
+        let (broker, open) = (Arc::clone(broker), Arc::clone(connections));
+        let started = thread::Builder::new().name("client".into()).spawn(move || {
+            session::serve(&broker, connection);
+            open.remove(id);
+        });
+        if let Err(error) = started {
+            tracing::warn!(%error, "cannot start a thread for a new client");
+            connections.remove(id);
+        }
+    }
+}
