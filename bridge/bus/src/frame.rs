@@ -1,0 +1,129 @@
+//! A received frame.
+#![allow(unsafe_code)]
+
+use std::fmt;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use iceway_msg::frame::FrameHeader;
+
+use crate::clock::monotonic_ns;
+use crate::fork::ForkGuard;
+use crate::subscriber::SubscriberCore;
+use crate::wire::IoxSample;
+
+/// A message in shared memory, as a receiver sees it: read-only, and alive as long as the frame or a clone of
+/// it is, whatever becomes of the subscriber, the writer or the node. Cheap to clone.
+///
+/// In a forked child the bytes stay readable, and dropping frees nothing.
+#[derive(Clone)]
+pub struct Frame {
+    inner: Arc<FrameInner>,
+}
+
+struct FrameInner {
+    header: FrameHeader,
+    cdr: NonNull<u8>,
+    cdr_len: usize,
+    writer_port: u128,
+    woken_ns: i64,
+    // Dropped before the subscriber: a subscriber that goes first lets the writer reuse the chunk.
+    _sample: ForkGuard<IoxSample>,
+    subscriber: Arc<SubscriberCore>,
+}
+
+// SAFETY: the sample is `Send`; the bytes that `cdr` points to are not written after sending, stay mapped as
+// long as the subscriber (kept here) and stay reserved as long as the sample (kept here).
+unsafe impl Send for FrameInner {}
+// SAFETY: as above. Shared references reach only plain data and the bytes; the sample, which is not `Sync`, is
+// touched in `Drop` alone, through `&mut`.
+unsafe impl Sync for FrameInner {}
+
+impl Drop for FrameInner {
+    fn drop(&mut self) {
+        self.subscriber.held.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Frame {
+    /// `header.cdr_range` was checked against the payload that starts at `payload`.
+    pub(crate) fn new(
+        sample: IoxSample,
+        payload: NonNull<u8>,
+        header: FrameHeader,
+        cdr: std::ops::Range<usize>,
+        writer_port: u128,
+        subscriber: Arc<SubscriberCore>,
+    ) -> Self {
+        subscriber.held.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the range lies inside the payload, by the caller's check.
+        let start = unsafe { payload.add(cdr.start) };
+        Self {
+            inner: Arc::new(FrameInner {
+                header,
+                cdr: start,
+                cdr_len: cdr.len(),
+                writer_port,
+                woken_ns: monotonic_ns(),
+                _sample: ForkGuard::new(sample),
+                subscriber,
+            }),
+        }
+    }
+
+    /// The header, as it was on arrival.
+    #[must_use]
+    pub fn header(&self) -> &FrameHeader {
+        &self.inner.header
+    }
+
+    /// The message's CDR bytes, encapsulation included.
+    #[must_use]
+    pub fn cdr(&self) -> &[u8] {
+        // SAFETY: the range is inside the payload of the sample, which is mapped and reserved as long as
+        // `inner`, and no longer written.
+        unsafe { std::slice::from_raw_parts(self.inner.cdr.as_ptr(), self.inner.cdr_len) }
+    }
+
+    /// Address of the first CDR byte.
+    #[must_use]
+    pub fn as_ptr(&self) -> *const u8 {
+        self.inner.cdr.as_ptr()
+    }
+
+    /// Length of the CDR bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.inner.cdr_len
+    }
+
+    /// Never: a frame has at least its encapsulation.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.inner.cdr_len == 0
+    }
+
+    /// When it was received: `CLOCK_MONOTONIC`, nanoseconds.
+    #[must_use]
+    pub fn woken_ns(&self) -> i64 {
+        self.inner.woken_ns
+    }
+
+    /// Id of the writer's port.
+    #[must_use]
+    pub fn writer_port(&self) -> u128 {
+        self.inner.writer_port
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame")
+            .field("seq", &self.inner.header.seq)
+            .field("origin", &self.inner.header.origin)
+            .field("cdr", &self.inner.cdr)
+            .field("cdr_len", &self.inner.cdr_len)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,86 @@
+//! Shared memory that may run out: asking first, and populating pages so that a full /dev/shm is an error
+//! and not a SIGBUS.
+
+mod limits;
+mod maps;
+mod segment;
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{Mode, OFlags};
+
+pub(crate) use limits::{PortBudget, port_budget};
+pub(crate) use maps::exclude_from_core_dumps;
+pub(crate) use segment::Segment;
+
+use crate::error::BusError;
+
+/// Where iceoryx2 keeps shared memory.
+const SHM_FOLDER: &str = "/dev/shm";
+
+/// There is not enough space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NoSpace {
+    pub(crate) need: u64,
+    pub(crate) free: u64,
+}
+
+/// Answers how much memory is free in /dev/shm.
+#[derive(Debug)]
+pub(crate) struct SpaceProbe {
+    folder: OwnedFd,
+    margin: u64,
+    /// Bytes to pretend are free; `u64::MAX` = ask.
+    pretended: AtomicU64,
+}
+
+impl SpaceProbe {
+    pub(crate) fn new(margin: u64) -> Result<Self, BusError> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = rustix::fs::open(SHM_FOLDER, flags, Mode::empty())
+            .map_err(|e| BusError::io(format!("opening {SHM_FOLDER}"), e))?;
+        Ok(Self {
+            folder,
+            margin,
+            pretended: AtomicU64::new(u64::MAX),
+        })
+    }
+
+    /// Bytes free in /dev/shm; `u64::MAX` where that has no limit.
+    pub(crate) fn free(&self) -> u64 {
+        match self.pretended.load(Ordering::Relaxed) {
+            u64::MAX => match rustix::fs::fstatfs(&self.folder) {
+                Ok(found) if found.f_blocks > 0 => {
+                    found.f_bavail.saturating_mul(found.f_bsize.unsigned_abs())
+                }
+                _ => u64::MAX,
+            },
+            pretended => pretended,
+        }
+    }
+
+    /// Checks that `need` bytes and the margin are free.
+    pub(crate) fn require(&self, need: u64) -> Result<(), NoSpace> {
+        let need = need.saturating_add(self.margin);
+        let free = self.free();
+        if free >= need {
+            Ok(())
+        } else {
+            Err(NoSpace { need, free })
+        }
+    }
+
+    pub(crate) fn require_for(&self, what: &'static str, need: u64) -> Result<(), BusError> {
+        self.require(need).map_err(|e| BusError::NoMemory {
+            what,
+            need: e.need,
+            free: e.free,
+        })
+    }
+
+    pub(crate) fn pretend(&self, free: Option<u64>) {
+        self.pretended
+            .store(free.unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}

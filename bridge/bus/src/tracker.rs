@@ -1,0 +1,238 @@
+//! Counting what a receiver lost, by the writers' sequence numbers.
+
+use std::collections::VecDeque;
+
+use iceway_msg::frame::{FrameFlags, FrameHeader};
+
+use crate::wire::writer_drops;
+
+/// What happened between two frames of a writer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Gap {
+    /// Lost in this receiver's queue.
+    pub(crate) overflow: u64,
+    /// Dropped by the writer.
+    pub(crate) writer_drops: u64,
+    /// Lost before the writer.
+    pub(crate) lost_before: u64,
+}
+
+/// A writer's counts with one frame.
+#[derive(Debug, Clone, Copy)]
+struct Counts {
+    seq: u64,
+    drops: u64,
+    lost_before: u64,
+}
+
+#[derive(Debug)]
+struct Writer {
+    port: u128,
+    /// As of the last frame, with `seq` = the next one.
+    last: Counts,
+    noted_at: u64,
+}
+
+/// Same ROS message, whichever way it came.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+struct Identity {
+    gid: [u8; 24],
+    publication_seq: u64,
+    source_ns: i64,
+}
+
+/// What a subscriber remembers of the writers.
+#[derive(Debug)]
+pub(crate) struct Tracker {
+    writers: Vec<Writer>,
+    /// Ports that were there before the subscriber: their earlier frames were not meant for it.
+    older: Vec<u128>,
+    /// The last messages, to recognise retained ones that came before; empty unless the topic is latched.
+    recent: VecDeque<Identity>,
+    remember: usize,
+    notes: u64,
+}
+
+/// How many writers are remembered; then the one not heard of for longest is forgotten.
+const MAX_WRITERS: usize = 256;
+
+impl Tracker {
+    /// `older` are the ports that exist already; `remember` retained messages are recognised.
+    pub(crate) fn new(older: Vec<u128>, remember: usize) -> Self {
+        Self {
+            writers: Vec::new(),
+            older,
+            recent: VecDeque::new(),
+            remember,
+            notes: 0,
+        }
+    }
+
+    /// True if `port` was not seen before.
+    pub(crate) fn is_new(&self, port: u128) -> bool {
+        !self.writers.iter().any(|writer| writer.port == port)
+    }
+
+    /// Notes a frame of `port`, and says what was lost before it.
+    pub(crate) fn note(&mut self, port: u128, header: &FrameHeader) -> Gap {
+        let now = Counts {
+            seq: header.seq,
+            drops: writer_drops(header),
+            lost_before: header.lost_before,
+        };
+        let next = Counts {
+            seq: header.seq.wrapping_add(1),
+            ..now
+        };
+        self.notes += 1;
+        let gap = match self.writers.iter_mut().find(|writer| writer.port == port) {
+            Some(writer) => {
+                let gap = Gap::between(writer.last, now);
+                writer.last = next;
+                writer.noted_at = self.notes;
+                gap
+            }
+            None => {
+                self.add(Writer {
+                    port,
+                    last: next,
+                    noted_at: self.notes,
+                });
+                let from_its_start = Counts {
+                    seq: 0,
+                    drops: 0,
+                    lost_before: now.lost_before,
+                };
+                let known = if self.older.contains(&port) {
+                    now
+                } else {
+                    from_its_start
+                };
+                Gap::between(known, now)
+            }
+        };
+        // A port of retained frames carries those for others too, which may push each other out.
+        if header.flags().contains(FrameFlags::RETAINED) {
+            Gap::default()
+        } else {
+            gap
+        }
+    }
+
+    fn add(&mut self, writer: Writer) {
+        if self.writers.len() >= MAX_WRITERS {
+            let stalest = (0..self.writers.len()).min_by_key(|i| self.writers[*i].noted_at);
+            if let Some(index) = stalest {
+                self.writers.swap_remove(index);
+            }
+        }
+        self.writers.push(writer);
+    }
+
+    /// True if this message came before; remembers it if not. Never true where the middleware tells nothing
+    /// by which messages could be told apart, or if the topic is not latched.
+    pub(crate) fn is_repeated(&mut self, header: &FrameHeader) -> bool {
+        if self.remember == 0 || (header.publication_seq == 0 && header.source_ns == 0) {
+            return false;
+        }
+        let identity = Identity {
+            gid: header.gid,
+            publication_seq: header.publication_seq,
+            source_ns: header.source_ns,
+        };
+        if self.recent.contains(&identity) {
+            return true;
+        }
+        if self.recent.len() >= self.remember {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(identity);
+        false
+    }
+}
+
+impl Gap {
+    /// What was lost between a writer's last frame (`seq` = the next one) and this one.
+    fn between(last: Counts, now: Counts) -> Self {
+        let missing = now.seq.saturating_sub(last.seq);
+        let writer_drops = now.drops.saturating_sub(last.drops).min(missing);
+        let lost_before = now.lost_before.saturating_sub(last.lost_before);
+        Self {
+            overflow: missing - writer_drops,
+            writer_drops,
+            lost_before,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::set_writer_drops;
+
+    fn header(seq: u64, drops: u64) -> FrameHeader {
+        let mut header = FrameHeader {
+            seq,
+            ..FrameHeader::default()
+        };
+        set_writer_drops(&mut header, drops);
+        header
+    }
+
+    #[test]
+    fn gaps_are_counted_per_writer_and_cause() {
+        let mut tracker = Tracker::new(vec![1], 0);
+        assert_eq!(tracker.note(1, &header(100, 7)), Gap::default());
+        assert_eq!(tracker.note(1, &header(101, 7)), Gap::default());
+        assert_eq!(
+            tracker.note(1, &header(105, 9)),
+            Gap {
+                overflow: 1,
+                writer_drops: 2,
+                lost_before: 0
+            }
+        );
+        // A port that came later: all its frames were meant for us.
+        assert_eq!(
+            tracker.note(2, &header(3, 1)),
+            Gap {
+                overflow: 2,
+                writer_drops: 1,
+                lost_before: 0
+            }
+        );
+        assert_eq!(tracker.note(2, &header(4, 1)), Gap::default());
+        let lossy = FrameHeader {
+            lost_before: 3,
+            ..header(5, 1)
+        };
+        assert_eq!(
+            tracker.note(2, &lossy),
+            Gap {
+                lost_before: 3,
+                ..Gap::default()
+            }
+        );
+        // Numbers that go back (a broken writer) are no losses.
+        assert_eq!(tracker.note(2, &header(0, 0)), Gap::default());
+    }
+
+    #[test]
+    fn retained_frames_are_no_gaps_and_recognised() {
+        let mut tracker = Tracker::new(vec![], 2);
+        let retained = |seq, publication_seq| FrameHeader {
+            flags: FrameFlags::RETAINED.0,
+            publication_seq,
+            ..header(seq, 0)
+        };
+        assert_eq!(tracker.note(5, &retained(40, 1)), Gap::default());
+        assert_eq!(tracker.note(5, &retained(60, 2)), Gap::default());
+        assert!(!tracker.is_repeated(&retained(40, 1)));
+        assert!(tracker.is_repeated(&retained(41, 1)));
+        assert!(!tracker.is_repeated(&retained(0, 0)));
+        assert!(!tracker.is_repeated(&retained(0, 0)));
+        assert!(!tracker.is_repeated(&retained(0, 2)));
+        assert!(!tracker.is_repeated(&retained(0, 3)));
+        assert!(!tracker.is_repeated(&retained(0, 1)), "forgotten by now");
+    }
+}
