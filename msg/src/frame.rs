@@ -188,11 +188,14 @@ mod tests {
             let offset = cdr_offset_for(Some(array));
             assert_eq!((offset + 4) % 8, 0);
             assert!(offset < 68);
-            assert_eq!((offset + array) % 64 == 0, array % 8 == 4);
+            assert_eq!((offset + array).is_multiple_of(64), array % 8 == 4);
             let relaxed = cdr_offset_aligned(Some(array), 4);
             assert_eq!((relaxed + 4) % 4, 0);
             assert!(relaxed < 68);
-            assert_eq!((relaxed + array) % 64 == 0, array % 4 == 0);
+            assert_eq!(
+                (relaxed + array).is_multiple_of(64),
+                array.is_multiple_of(4)
+            );
         }
     }
 

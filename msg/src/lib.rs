@@ -27,6 +27,7 @@ mod hash;
 pub mod layout;
 mod name;
 mod primitive;
+mod scalar;
 mod schema;
 mod value;
 mod view;
@@ -43,6 +44,7 @@ pub use layout::{
 };
 pub use name::{InterfaceKind, ParseTypeNameError, TypeName};
 pub use primitive::Primitive;
+pub use scalar::Scalar;
 pub use schema::Schema;
 pub use value::{NumericArray, Value};
-pub use view::{Scalar, View};
+pub use view::View;

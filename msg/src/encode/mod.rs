@@ -10,16 +10,19 @@
 
 mod builder;
 mod copy;
+mod defaults;
 mod plan;
+mod sequence;
 mod sink;
 mod source;
 mod writer;
 
 pub use copy::CdrSource;
 pub use plan::{Plan, Reserved};
+pub use sequence::SequenceWriter;
 pub use sink::Sink;
 pub use source::{ArrayData, Defaults, MessageStart, Source};
-pub use writer::{FieldWriter, SequenceWriter, Written};
+pub use writer::{FieldWriter, Written};
 
 use crate::error::EncodeError;
 use crate::layout::Layout;

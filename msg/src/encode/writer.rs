@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::builder::{Builder, Elements};
+use super::sequence::SequenceWriter;
 use super::source::{ArrayData, Source};
 use crate::error::{EncodeError, EncodeErrorKind};
-use crate::frame::ENCAPSULATION_LEN;
-use crate::layout::{ArrayLen, ElementType, Field, FieldType, Layout, StructLayout};
+use crate::layout::{ArrayLen, ElementType, Field, FieldType, StructLayout};
 use crate::primitive::Primitive;
 use crate::value::Value;
 
@@ -14,7 +14,7 @@ use crate::value::Value;
 /// called; the [`Written`] that it returns is the proof.
 pub struct FieldWriter<'w, 'l, A> {
     pub(super) builder: &'w mut Builder<'l, A>,
-    target: Target<'l>,
+    pub(super) target: Target<'l>,
     name: &'l str,
 }
 
@@ -28,7 +28,7 @@ impl Written {
 
 /// What is to be written.
 #[derive(Clone, Copy)]
-enum Target<'l> {
+pub(super) enum Target<'l> {
     Element(&'l ElementType, Option<&'l Value>),
     Array(&'l ElementType, ArrayLen, Option<&'l Value>),
 }
@@ -56,6 +56,15 @@ impl<'w, 'l, A: ArrayData> FieldWriter<'w, 'l, A> {
             builder,
             target: Target::of(field),
             name: &field.name,
+        }
+    }
+
+    /// For an element of a sequence.
+    pub(super) fn of_element(builder: &'w mut Builder<'l, A>, element: &'l ElementType) -> Self {
+        Self {
+            builder,
+            target: Target::Element(element, None),
+            name: "",
         }
     }
 
@@ -224,7 +233,11 @@ impl<'w, 'l, A: ArrayData> FieldWriter<'w, 'l, A> {
     }
 
     /// Checks `len` against the array's type and writes the length field, if there is one.
-    fn start_array(&mut self, len: usize, found: &str) -> Result<&'l ElementType, EncodeError> {
+    pub(super) fn start_array(
+        &mut self,
+        len: usize,
+        found: &str,
+    ) -> Result<&'l ElementType, EncodeError> {
         let Target::Array(element, wanted, _) = self.target else {
             return Err(self.wrong_type(found));
         };
@@ -375,124 +388,6 @@ impl<'w, 'l, A: ArrayData> FieldWriter<'w, 'l, A> {
     /// Writes an array element by element: each must be written, through [`SequenceWriter::element`].
     pub fn sequence(mut self, len: usize) -> Result<SequenceWriter<'w, 'l, A>, EncodeError> {
         let element = self.start_array(len, "a sequence")?;
-        let depth = self.builder.depth();
-        Ok(SequenceWriter {
-            builder: self.builder,
-            element,
-            depth,
-            len,
-            next: 0,
-        })
-    }
-
-    /// Writes the default that ROS gives the field.
-    pub fn default_value(mut self) -> Result<Written, EncodeError> {
-        match self.target {
-            Target::Element(_, Some(default)) | Target::Array(_, _, Some(default)) => {
-                self.value(default)
-            }
-            Target::Element(element, None) => self.builder.zero_value(element),
-            Target::Array(_, ArrayLen::Fixed(n), None) => {
-                let element = self.start_array(n, "a default")?;
-                self.builder.zero_values(element, n)
-            }
-            Target::Array(..) => {
-                self.start_array(0, "a default")?;
-                Ok(Written::DONE)
-            }
-        }
-    }
-}
-
-impl<'l, A: ArrayData> Builder<'l, A> {
-    fn zero_values(&mut self, element: &'l ElementType, n: usize) -> Result<Written, EncodeError> {
-        match element {
-            ElementType::Primitive(primitive) => {
-                self.pad(primitive.size())?;
-                self.put_zeros(n.saturating_mul(primitive.size()))?;
-            }
-            ElementType::Message(layout) if layout.default_is_zero() => {
-                self.zero_messages(layout, n)?
-            }
-            _ => (0..n).try_for_each(|_| self.zero_value(element).map(|_| ()))?,
-        }
-        Ok(Written::DONE)
-    }
-
-    fn zero_value(&mut self, element: &'l ElementType) -> Result<Written, EncodeError> {
-        match element {
-            ElementType::Primitive(primitive) => {
-                self.put(&[0; 8][..primitive.size()], primitive.size())?
-            }
-            ElementType::String { wide: true, .. } => self.put_length(0)?,
-            ElementType::String { wide: false, .. } => {
-                self.put_length(1)?;
-                self.put(&[0], 1)?;
-            }
-            ElementType::Message(layout) if layout.default_is_zero() => {
-                self.zero_messages(layout, 1)?
-            }
-            ElementType::Message(layout) => self.default_message(layout)?,
-        }
-        Ok(Written::DONE)
-    }
-
-    fn zero_messages(&mut self, layout: &Layout, n: usize) -> Result<(), EncodeError> {
-        let body_pos = self.pos() - ENCAPSULATION_LEN;
-        let end = layout.fixed().and_then(|fixed| fixed.advance(body_pos, n));
-        self.put_zeros(end.unwrap_or(usize::MAX) - body_pos)
-    }
-
-    fn default_message(&mut self, layout: &'l Layout) -> Result<(), EncodeError> {
-        for field in layout.fields() {
-            FieldWriter::field(self, field).default_value()?;
-        }
-        Ok(())
-    }
-}
-
-/// Takes the elements of an array one by one.
-pub struct SequenceWriter<'w, 'l, A> {
-    builder: &'w mut Builder<'l, A>,
-    element: &'l ElementType,
-    depth: usize,
-    len: usize,
-    next: usize,
-}
-
-impl<'l, A: ArrayData> SequenceWriter<'_, 'l, A> {
-    /// Writes the next element with `write`.
-    pub fn element<E: From<EncodeError>>(
-        &mut self,
-        write: impl FnOnce(FieldWriter<'_, 'l, A>) -> Result<Written, E>,
-    ) -> Result<(), E> {
-        self.builder.enter_index(self.depth, self.next);
-        if self.next == self.len {
-            let kind = EncodeErrorKind::WrongLength {
-                expected: self.len,
-                found: self.len + 1,
-            };
-            return Err(self.builder.error(kind).into());
-        }
-        self.next += 1;
-        let Written(()) = write(FieldWriter {
-            builder: self.builder,
-            target: Target::Element(self.element, None),
-            name: "",
-        })?;
-        Ok(())
-    }
-
-    /// Ends the sequence. An error if elements are missing: the length was written first.
-    pub fn finish(self) -> Result<Written, EncodeError> {
-        self.builder.leave_to(self.depth);
-        if self.next < self.len {
-            let kind = EncodeErrorKind::WrongLength {
-                expected: self.len,
-                found: self.next,
-            };
-            return Err(self.builder.error(kind));
-        }
-        Ok(Written::DONE)
+        Ok(SequenceWriter::new(self.builder, element, len))
     }
 }
