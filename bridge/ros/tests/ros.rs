@@ -140,7 +140,8 @@ fn a_sink_that_refuses_loses_that_message_only() {
         let Taken::Refused { len } = pair.take(&mut buffer) else { panic!("not refused") };
         assert!(len >= string(b"first").len());
         let mut buffer = Buffer::default();
-        assert!(matches!(pair.take(&mut buffer), Taken::Message { .. }));
+        let taken = pair.take(&mut buffer);
+        assert!(matches!(taken, Taken::Message { .. }), "{path:?}: {taken:?}");
         assert!(buffer.bytes.starts_with(&string(b"secnd")));
     }
 }
