@@ -4,7 +4,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use iceoryx2::prelude::{
-    Config, LogLevel, Node, NodeBuilder, NodeName, SignalHandlingMode, set_log_level,
+    CallbackProgression, Config, LogLevel, Node, NodeBuilder, NodeName, SignalHandlingMode,
+    set_log_level,
 };
 
 use crate::channel::{Channel, ChannelSpec};
@@ -38,6 +39,30 @@ pub(crate) struct NodeCore {
     id: u64,
     space: SpaceProbe,
     budget: PortBudget,
+    // Dropped after the node.
+    _leftovers: ForkGuard<Leftovers>,
+}
+
+/// iceoryx2 keeps a counter per domain in /dev/shm and never removes it. The last participant does.
+#[derive(Debug)]
+struct Leftovers {
+    prefix: String,
+    config: Config,
+}
+
+impl Drop for Leftovers {
+    fn drop(&mut self) {
+        let mut alone = true;
+        let listed = Node::<Ipc>::list(&self.config, |_| {
+            alone = false;
+            CallbackProgression::Stop
+        });
+        // Whoever joins right now has its number already, or starts to count anew: the numbers only tell apart
+        // nodes that one process creates in the same nanosecond.
+        if listed.is_ok() && alone {
+            crate::memory::remove_files(&self.prefix, ".global_mgmt");
+        }
+    }
 }
 
 /// A number that no other participant has: random, never 0.
@@ -87,6 +112,10 @@ impl BusNode {
             id,
             space,
             budget,
+            _leftovers: ForkGuard::new(Leftovers {
+                prefix: domain.prefix().to_owned(),
+                config,
+            }),
         };
         Ok(Self {
             core: Arc::new(core),
@@ -174,6 +203,12 @@ impl BusNode {
     #[must_use]
     pub fn free_bytes(&self) -> u64 {
         self.core.space.free()
+    }
+
+    /// For tests: as if the kernel did not know `MADV_POPULATE_WRITE`, for publishers created from now on.
+    #[doc(hidden)]
+    pub fn pretend_old_kernel() {
+        crate::memory::pretend_old_kernel();
     }
 
     /// For tests: pretends that so much is free in /dev/shm.

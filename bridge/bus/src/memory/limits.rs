@@ -25,9 +25,11 @@ fn budget(
     };
     // A sixteenth of what is left per port: a process has several, and maps those of others.
     let by_address_space = address_space.map(|limit| limit.saturating_sub(in_use) / 16);
+    // A segment's file is a little larger than its chunks, and one byte too many kills the process.
+    let by_file_size = file_size.map(|limit| limit - limit / 8);
     let candidates = [
         ("address space (ulimit -v, RLIMIT_AS)", by_address_space),
-        ("file size (ulimit -f, RLIMIT_FSIZE)", file_size),
+        ("file size (ulimit -f, RLIMIT_FSIZE)", by_file_size),
     ];
     for (name, limit) in candidates {
         if let Some(limit) = limit.filter(|limit| *limit < result.port_virtual_bytes) {
@@ -77,8 +79,8 @@ mod tests {
             budget(1000, Some(1 << 20), 0, None).port_virtual_bytes,
             1000
         );
-        let file = budget(1000, None, 0, Some(10));
-        assert_eq!(file.port_virtual_bytes, 10);
+        let file = budget(1000, None, 0, Some(16));
+        assert_eq!(file.port_virtual_bytes, 14);
         assert!(file.shrunk_by.unwrap().contains("ulimit -f"));
         let space = budget(1000, Some(900), 100, Some(200));
         assert_eq!(space.port_virtual_bytes, 50);

@@ -12,7 +12,7 @@ use rustix::fs::{Mode, OFlags};
 
 pub(crate) use limits::{PortBudget, port_budget};
 pub(crate) use maps::exclude_from_core_dumps;
-pub(crate) use segment::Segment;
+pub(crate) use segment::{Segment, pretend_old_kernel};
 
 use crate::error::BusError;
 
@@ -82,5 +82,21 @@ impl SpaceProbe {
     pub(crate) fn pretend(&self, free: Option<u64>) {
         self.pretended
             .store(free.unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+/// Removes the files in /dev/shm whose names start and end so.
+pub(crate) fn remove_files(prefix: &str, suffix: &str) {
+    let Ok(entries) = std::fs::read_dir(SHM_FOLDER) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with(prefix) && name.ends_with(suffix))
+        {
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
 }

@@ -72,6 +72,11 @@ fn madvise_supported(address: usize, page: usize) -> bool {
     }
 }
 
+/// For tests: as if `MADV_POPULATE_WRITE` were not known.
+pub(crate) fn pretend_old_kernel() {
+    POPULATE_SUPPORT.store(POPULATE_MISSING, Ordering::Relaxed);
+}
+
 impl Segment {
     /// `first_chunk` is the address of the port's first chunk, whose header has been written.
     pub(crate) fn new(first_chunk: usize, stride: usize, count: usize) -> Self {
@@ -106,12 +111,6 @@ impl Segment {
             })
         };
         open().unwrap_or(Populate::AskOnly)
-    }
-
-    #[cfg(test)]
-    fn use_fallocate(&mut self) {
-        self.populate = Self::fallocate(self.base);
-        assert!(matches!(self.populate, Populate::Fallocate { .. }));
     }
 
     fn chunk(&self, address: usize) -> Option<&Chunk> {
@@ -218,7 +217,8 @@ impl Segment {
         if !self.is_idle(chunk, self.round.load(Ordering::Relaxed)) {
             return 0;
         }
-        let freed = self.remove_pages(address + 1, address + self.stride);
+        let populated = chunk.populated.load(Ordering::Relaxed).min(self.stride);
+        let freed = self.remove_pages(address + 1, address + populated);
         if freed > 0 {
             // The page with the chunk's header stays.
             let header_page_end = (address + 1).next_multiple_of(self.page);
