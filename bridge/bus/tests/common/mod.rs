@@ -1,6 +1,8 @@
 //! What the tests share: private domains, frames, processes of their own.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+pub mod broker;
+
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
