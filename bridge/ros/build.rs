@@ -13,18 +13,31 @@ const PYTHON_SYMBOLS: [&str; 2] = ["PyExc_RuntimeError", "_Py_TrueStruct"];
 fn main() {
     println!("cargo:rustc-check-cfg=cfg(ros_humble)");
     println!("cargo:rustc-check-cfg=cfg(ros_wheels)");
-    for variable in ["ROS_DISTRO", "ICEWAY_ROS_DISTRO", "ICEWAY_ROS_WHEELS", "AMENT_PREFIX_PATH"] {
+    for variable in [
+        "ROS_DISTRO",
+        "ICEWAY_ROS_DISTRO",
+        "ICEWAY_ROS_WHEELS",
+        "AMENT_PREFIX_PATH",
+    ] {
         println!("cargo:rerun-if-env-changed={variable}");
     }
-    let distro = env::var("ICEWAY_ROS_DISTRO").or_else(|_| env::var("ROS_DISTRO")).unwrap_or_default();
+    let distro = env::var("ICEWAY_ROS_DISTRO")
+        .or_else(|_| env::var("ROS_DISTRO"))
+        .unwrap_or_default();
     println!("cargo:rustc-env=ICEWAY_BUILT_FOR={distro}");
     if matches!(distro.as_str(), "foxy" | "galactic" | "humble") {
         println!("cargo:rustc-cfg=ros_humble");
     }
 
     let prefixes = env::var_os("AMENT_PREFIX_PATH").unwrap_or_default();
-    println!("cargo:rustc-env=ICEWAY_BUILT_WITH_PREFIXES={}", prefixes.to_string_lossy());
-    let mut folders: Vec<PathBuf> = env::split_paths(&prefixes).map(|p| p.join("lib")).filter(|p| p.is_dir()).collect();
+    println!(
+        "cargo:rustc-env=ICEWAY_BUILT_WITH_PREFIXES={}",
+        prefixes.to_string_lossy()
+    );
+    let mut folders: Vec<PathBuf> = env::split_paths(&prefixes)
+        .map(|p| p.join("lib"))
+        .filter(|p| p.is_dir())
+        .collect();
     let mut args = Vec::new();
     if let Some(wheels) = env::var_os("ICEWAY_ROS_WHEELS") {
         println!("cargo:rustc-cfg=ros_wheels");
@@ -33,7 +46,11 @@ fn main() {
     }
     // An rpath, so that the executable also starts where LD_LIBRARY_PATH is not set; the old kind, which holds for the libraries' own needs too.
     args.push("-Wl,--disable-new-dtags".into());
-    args.extend(folders.iter().map(|f| format!("-Wl,-rpath,{}", f.display())));
+    args.extend(
+        folders
+            .iter()
+            .map(|f| format!("-Wl,-rpath,{}", f.display())),
+    );
     println!("cargo:link_args={}", args.join(";"));
     for arg in &args {
         println!("cargo:rustc-link-arg-tests={arg}");
@@ -45,7 +62,11 @@ fn vendored(venv: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let lib = venv.join("lib");
     for python in std::fs::read_dir(lib).into_iter().flatten().flatten() {
-        for entry in std::fs::read_dir(python.path().join("site-packages")).into_iter().flatten().flatten() {
+        for entry in std::fs::read_dir(python.path().join("site-packages"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             let name = entry.file_name().to_string_lossy().into_owned();
             if name.starts_with("ros_") && name.ends_with(".libs") {
                 found.push(entry.path());

@@ -70,16 +70,28 @@ impl Broker {
     }
 
     fn site(&self) -> Site<'_> {
-        Site { node: &self.node, ros: self.ros.as_ref(), lanes: &self.lanes }
+        Site {
+            node: &self.node,
+            ros: self.ros.as_ref(),
+            lanes: &self.lanes,
+        }
     }
 
     /// Grants a route to a client, and makes it if there is none.
     pub(crate) fn claim(&self, ask: &Ask<'_>) -> Result<(Claim, RouteReply), Refusal> {
         let topic = self.resolve(ask.topic)?;
-        self.config.permits(&topic).map_err(|message| Refusal::new(Code::Denied, message))?;
+        self.config
+            .permits(&topic)
+            .map_err(|message| Refusal::new(Code::Denied, message))?;
         let message_type = self.type_of(&topic, ask)?;
         let demand = Demand::Client(ask.role, wish(ask.qos));
-        let route = self.routes.acquire(&self.site(), &topic, &message_type, self.config.route(&topic), demand)?;
+        let route = self.routes.acquire(
+            &self.site(),
+            &topic,
+            &message_type,
+            self.config.route(&topic),
+            demand,
+        )?;
         let schema = &route.message_type.schema;
         let retained = route.retained_depth();
         let reply = RouteReply {
@@ -93,7 +105,13 @@ impl Broker {
             retained: retained.map_or(0, |depth| u32::try_from(depth).unwrap_or(u32::MAX)),
             ack_buffer: u32::try_from(self.node.limits().buffer).unwrap_or(u32::MAX),
         };
-        Ok((Claim { route, role: ask.role }, reply))
+        Ok((
+            Claim {
+                route,
+                role: ask.role,
+            },
+            reply,
+        ))
     }
 
     /// The client's port exists.
@@ -109,34 +127,46 @@ impl Broker {
     pub(crate) fn client_gone(&self) {
         let freed = self.node.cleanup_dead();
         if freed > 0 {
-            tracing::info!(processes = freed, "freed what killed processes had left behind");
+            tracing::info!(
+                processes = freed,
+                "freed what killed processes had left behind"
+            );
         }
     }
 
     /// A type's definition and hash.
     pub(crate) fn describe(&self, type_name: &str) -> Result<Arc<MessageType>, Refusal> {
-        self.types.get(&parse_type(type_name)?, None, self.ros.as_ref())
+        self.types
+            .get(&parse_type(type_name)?, None, self.ros.as_ref())
     }
 
     /// Every topic that ROS or an AI process knows.
     pub(crate) fn topics(&self) -> Vec<TopicInfo> {
-        let mut topics: Vec<TopicInfo> = self.ros.iter().flat_map(RosSide::topics).map(|t| TopicInfo {
-            name: t.name,
-            types: t.types.iter().map(ToString::to_string).collect(),
-            ros_publishers: u32::try_from(t.publishers).unwrap_or(u32::MAX),
-            ros_subscriptions: u32::try_from(t.subscriptions).unwrap_or(u32::MAX),
-            ..TopicInfo::default()
-        }).collect();
+        let mut topics: Vec<TopicInfo> = self
+            .ros
+            .iter()
+            .flat_map(RosSide::topics)
+            .map(|t| TopicInfo {
+                name: t.name,
+                types: t.types.iter().map(ToString::to_string).collect(),
+                ros_publishers: u32::try_from(t.publishers).unwrap_or(u32::MAX),
+                ros_subscriptions: u32::try_from(t.subscriptions).unwrap_or(u32::MAX),
+                ..TopicInfo::default()
+            })
+            .collect();
         for route in self.routes.all() {
             let (subscribers, publishers) = route.clients();
-            let index = topics.iter().position(|t| t.name == route.topic.as_str()).unwrap_or_else(|| {
-                topics.push(TopicInfo {
-                    name: route.topic.to_string(),
-                    types: vec![route.type_name().to_string()],
-                    ..TopicInfo::default()
+            let index = topics
+                .iter()
+                .position(|t| t.name == route.topic.as_str())
+                .unwrap_or_else(|| {
+                    topics.push(TopicInfo {
+                        name: route.topic.to_string(),
+                        types: vec![route.type_name().to_string()],
+                        ..TopicInfo::default()
+                    });
+                    topics.len() - 1
                 });
-                topics.len() - 1
-            });
             let topic = &mut topics[index];
             (topic.bridged, topic.subscribers, topic.publishers) = (true, subscribers, publishers);
         }
@@ -157,7 +187,12 @@ impl Broker {
             Some(ros) => ros.resolve(given),
             None => crate::names::absolute(given),
         };
-        resolved.map_err(|reason| Refusal::new(Code::InvalidName, format!("'{given}' is not a topic name: {reason}")))
+        resolved.map_err(|reason| {
+            Refusal::new(
+                Code::InvalidName,
+                format!("'{given}' is not a topic name: {reason}"),
+            )
+        })
     }
 
     /// The type to bridge a topic as: the one asked for, else the route's, else what ROS's graph tells within the timeout.
@@ -165,11 +200,18 @@ impl Broker {
         let get = |name: &TypeName| self.types.get(name, ask.definition, self.ros.as_ref());
         if let Some(asked) = ask.type_name {
             let asked = parse_type(asked)?;
-            let in_ros = self.ros.as_ref().and_then(|ros| ros.topic(topic)).map(|t| t.types).unwrap_or_default();
+            let in_ros = self
+                .ros
+                .as_ref()
+                .map(|ros| ros.types(topic))
+                .unwrap_or_default();
             if !in_ros.is_empty() && !in_ros.contains(&asked) {
                 return Err(Refusal::new(
                     Code::TypeMismatch,
-                    format!("{topic} carries {} in ROS, but {asked} is asked for", in_words(&in_ros)),
+                    format!(
+                        "{topic} carries {} in ROS, but {asked} is asked for",
+                        in_words(&in_ros)
+                    ),
                 ));
             }
             return get(&asked);
@@ -180,16 +222,26 @@ impl Broker {
             if let Some(route) = self.routes.get(topic) {
                 return Ok(Arc::clone(&route.message_type));
             }
-            let types = self.ros.as_ref().and_then(|ros| ros.topic(topic)).map(|t| t.types).unwrap_or_default();
+            let types = self
+                .ros
+                .as_ref()
+                .map(|ros| ros.types(topic))
+                .unwrap_or_default();
             match types.as_slice() {
                 [] => {}
                 [one] => return get(one),
                 several => {
                     return Err(Refusal::new(
                         Code::TypeMismatch,
-                        format!("{topic} has several types in ROS: {}. Say which one you want.", in_words(several)),
+                        format!(
+                            "{topic} has several types in ROS: {}. Say which one you want.",
+                            in_words(several)
+                        ),
                     ));
                 }
+            }
+            if self.is_stopping() {
+                return Err(Refusal::new(Code::Internal, "the broker is ending"));
             }
             if self.changed.wait_until(&mut generation, end).timed_out() {
                 return Err(Refusal::new(
@@ -230,7 +282,7 @@ impl Broker {
         }
         for route in self.routes.all() {
             route.follow_graph(&self.site());
-            let types = ros.topic(&route.topic).map(|t| t.types).unwrap_or_default();
+            let types = ros.types(&route.topic);
             route.warn_of_types(&types);
         }
     }
@@ -251,7 +303,15 @@ impl Broker {
                     return Ok(());
                 }
                 let message_type = self.type_of(&topic, &ask)?;
-                self.routes.acquire(&self.site(), &topic, &message_type, self.config.route(&topic), Demand::Pinned).map(drop)
+                self.routes
+                    .acquire(
+                        &self.site(),
+                        &topic,
+                        &message_type,
+                        self.config.route(&topic),
+                        Demand::Pinned,
+                    )
+                    .map(drop)
             });
             match pinned {
                 Ok(()) => {}
@@ -290,25 +350,35 @@ impl Broker {
     }
 
     /// Ends all routes, then the lanes. After [`Broker::stop`] and the end of the other threads.
-    pub(crate) fn finish(self) {
+    pub(crate) fn finish(&self) {
         self.routes.stop();
         self.lanes.stop();
     }
 }
 
 fn parse_type(given: &str) -> Result<TypeName, Refusal> {
-    given.parse::<TypeName>().map_err(|e| Refusal::new(Code::UnknownType, e.to_string()))
+    given
+        .parse::<TypeName>()
+        .map_err(|e| Refusal::new(Code::UnknownType, e.to_string()))
 }
 
 fn in_words(types: &[TypeName]) -> String {
-    types.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+    types
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(" and ")
 }
 
 fn wish(qos: Option<&Qos>) -> QosWish {
-    let Some(qos) = qos else { return QosWish::default() };
+    let Some(qos) = qos else {
+        return QosWish::default();
+    };
     QosWish {
         reliability: qos.reliability,
         durability: qos.durability,
-        depth: qos.depth.map(|d| usize::try_from(d).unwrap_or(usize::MAX).max(1)),
+        depth: qos
+            .depth
+            .map(|d| usize::try_from(d).unwrap_or(usize::MAX).max(1)),
     }
 }

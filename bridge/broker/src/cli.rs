@@ -27,7 +27,9 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Everything after --ros-args goes to ROS: --ros-args -r __node:=name -r __ns:=/ns -r old:=new")]
+#[command(
+    after_help = "Everything after --ros-args goes to ROS: --ros-args -r __node:=name -r __ns:=/ns -r old:=new"
+)]
 pub(crate) struct RunArgs {
     /// Read options from this file; flags given here win.
     #[arg(long, value_name = "FILE")]
@@ -154,8 +156,13 @@ mod tests {
 
     #[test]
     fn ros_arguments_are_set_apart() {
-        let cli = parse("iceway run --topic /a:std_msgs/msg/String --ros-args -r __node:=x -- --domain 7").unwrap();
-        let Command::Run(run) = cli.command else { panic!("not run") };
+        let cli = parse(
+            "iceway run --topic /a:std_msgs/msg/String --ros-args -r __node:=x -- --domain 7",
+        )
+        .unwrap();
+        let Command::Run(run) = cli.command else {
+            panic!("not run")
+        };
         assert_eq!(run.ros_args, ["--ros-args", "-r", "__node:=x"]);
         assert_eq!(run.topics, ["/a:std_msgs/msg/String"]);
         assert_eq!(run.domain.domain, Some(7));
@@ -163,7 +170,12 @@ mod tests {
 
     #[test]
     fn other_commands_refuse_ros_arguments() {
-        assert!(parse("iceway topics --ros-args -r a:=b").unwrap_err().to_string().contains("iceway run"));
+        assert!(
+            parse("iceway topics --ros-args -r a:=b")
+                .unwrap_err()
+                .to_string()
+                .contains("iceway run")
+        );
     }
 
     #[test]

@@ -15,13 +15,29 @@ use crate::cli::RunArgs;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
     #[error("cannot read {path}: {source}")]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("{path}: {source}")]
-    Toml { path: PathBuf, source: Box<toml::de::Error> },
-    #[error("bad glob '{glob}' in {place}: {reason}. `*` matches within one name, `**` across '/', `?` one character, `{{a,b}}` either.")]
-    Glob { glob: String, place: String, reason: String },
+    Toml {
+        path: PathBuf,
+        source: Box<toml::de::Error>,
+    },
+    #[error(
+        "bad glob '{glob}' in {place}: {reason}. `*` matches within one name, `**` across '/', `?` one character, `{{a,b}}` either."
+    )]
+    Glob {
+        glob: String,
+        place: String,
+        reason: String,
+    },
     #[error("bad topic '{given}' in {place}: {reason}. Write /name or /name:package/msg/Type.")]
-    Topic { given: String, place: String, reason: String },
+    Topic {
+        given: String,
+        place: String,
+        reason: String,
+    },
     #[error("bad value for {name}: {reason}")]
     Value { name: String, reason: String },
 }
@@ -117,12 +133,20 @@ impl Config {
             None => (File::default(), "--config".into()),
         };
         let lanes = file.lanes.unwrap_or_else(|| {
-            [FAST_LANE, BULK_LANE].map(|name| LaneOptions { name: name.into(), threads: 1 }).to_vec()
+            [FAST_LANE, BULK_LANE]
+                .map(|name| LaneOptions {
+                    name: name.into(),
+                    threads: 1,
+                })
+                .to_vec()
         });
         check_lanes(&lanes)?;
         let mut topics = Vec::new();
-        for (given, place) in
-            args.topics.iter().map(|t| (t, "--topic")).chain(file.topics.iter().map(|t| (t, place.as_str())))
+        for (given, place) in args
+            .topics
+            .iter()
+            .map(|t| (t, "--topic"))
+            .chain(file.topics.iter().map(|t| (t, place.as_str())))
         {
             topics.push(topic_and_type(given, place)?);
         }
@@ -131,9 +155,14 @@ impl Config {
             check_route(&table, &lanes)?;
             routes.push((glob(&table.topic, &place)?, table));
         }
-        let globs = |from_args: &[String], flag: &str, from_file: &[String]| -> Result<Vec<_>, ConfigError> {
+        let globs = |from_args: &[String],
+                     flag: &str,
+                     from_file: &[String]|
+         -> Result<Vec<_>, ConfigError> {
             let from_args = from_args.iter().map(|g| glob(g, flag));
-            from_args.chain(from_file.iter().map(|g| glob(g, &place))).collect()
+            from_args
+                .chain(from_file.iter().map(|g| glob(g, &place)))
+                .collect()
         };
         Ok(Self {
             domain: args.domain.domain.or(file.domain).unwrap_or(default_domain),
@@ -150,25 +179,43 @@ impl Config {
 
     /// Whether the topic may be bridged; if not, which rule says so.
     pub(crate) fn permits(&self, topic: &TopicName) -> Result<(), String> {
-        let matches = |globs: &[GlobMatcher]| globs.iter().find(|g| g.is_match(topic.as_str())).map(|g| g.glob().to_string());
+        let matches = |globs: &[GlobMatcher]| {
+            globs
+                .iter()
+                .find(|g| g.is_match(topic.as_str()))
+                .map(|g| g.glob().to_string())
+        };
         if let Some(glob) = matches(&self.deny) {
-            return Err(format!("{topic} is denied by the broker's rule --deny '{glob}'"));
+            return Err(format!(
+                "{topic} is denied by the broker's rule --deny '{glob}'"
+            ));
         }
         if !self.allow.is_empty() && matches(&self.allow).is_none() {
-            return Err(format!("{topic} matches none of the broker's --allow globs"));
+            return Err(format!(
+                "{topic} matches none of the broker's --allow globs"
+            ));
         }
         Ok(())
     }
 
     /// The options of a topic's route.
     pub(crate) fn route(&self, topic: &TopicName) -> RouteOptions {
-        let matching = || self.routes.iter().filter(|(glob, _)| glob.is_match(topic.as_str())).map(|(_, table)| table);
+        let matching = || {
+            self.routes
+                .iter()
+                .filter(|(glob, _)| glob.is_match(topic.as_str()))
+                .map(|(_, table)| table)
+        };
         RouteOptions {
-            direction: matching().find_map(|t| t.direction).unwrap_or(Direction::Both),
+            direction: matching()
+                .find_map(|t| t.direction)
+                .unwrap_or(Direction::Both),
             depth: matching().find_map(|t| t.depth),
             reliability: matching().find_map(|t| t.reliability),
             durability: matching().find_map(|t| t.durability),
-            min_period: matching().find_map(|t| t.max_rate).map(|hz| Duration::from_secs_f64(1.0 / hz)),
+            min_period: matching()
+                .find_map(|t| t.max_rate)
+                .map(|hz| Duration::from_secs_f64(1.0 / hz)),
             max_message_bytes: matching().find_map(|t| t.max_message_bytes),
             lane: matching().find_map(|t| t.lane.clone()),
         }
@@ -176,40 +223,68 @@ impl Config {
 }
 
 fn read(path: &Path) -> Result<File, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
-    toml::from_str(&text).map_err(|source| ConfigError::Toml { path: path.into(), source: Box::new(source) })
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.into(),
+        source,
+    })?;
+    toml::from_str(&text).map_err(|source| ConfigError::Toml {
+        path: path.into(),
+        source: Box::new(source),
+    })
 }
 
 fn glob(given: &str, place: &str) -> Result<GlobMatcher, ConfigError> {
     // A leading slash may be left out, as on the ROS command line.
-    let absolute = if given.starts_with(['/', '*']) { given.to_owned() } else { format!("/{given}") };
+    let absolute = if given.starts_with(['/', '*']) {
+        given.to_owned()
+    } else {
+        format!("/{given}")
+    };
     let built = GlobBuilder::new(&absolute).literal_separator(true).build();
-    built.map(|g| g.compile_matcher()).map_err(|e| ConfigError::Glob {
-        glob: given.into(),
-        place: place.into(),
-        reason: e.kind().to_string(),
-    })
+    built
+        .map(|g| g.compile_matcher())
+        .map_err(|e| ConfigError::Glob {
+            glob: given.into(),
+            place: place.into(),
+            reason: e.kind().to_string(),
+        })
 }
 
 fn topic_and_type(given: &str, place: &str) -> Result<(TopicName, Option<TypeName>), ConfigError> {
-    let wrong = |reason: String| ConfigError::Topic { given: given.into(), place: place.into(), reason };
+    let wrong = |reason: String| ConfigError::Topic {
+        given: given.into(),
+        place: place.into(),
+        reason,
+    };
     let (topic, type_name) = match given.split_once(':') {
         Some((topic, type_name)) => (topic, Some(type_name)),
         None => (given, None),
     };
-    let topic = topic.parse::<TopicName>().map_err(|e| wrong(e.to_string()))?;
-    let type_name = type_name.map(|t| t.parse::<TypeName>().map_err(|e| wrong(e.to_string()))).transpose()?;
+    let topic = topic
+        .parse::<TopicName>()
+        .map_err(|e| wrong(e.to_string()))?;
+    let type_name = type_name
+        .map(|t| t.parse::<TypeName>().map_err(|e| wrong(e.to_string())))
+        .transpose()?;
     Ok((topic, type_name))
 }
 
 fn check_lanes(lanes: &[LaneOptions]) -> Result<(), ConfigError> {
-    let wrong = |reason: String| Err(ConfigError::Value { name: "lanes".into(), reason });
+    let wrong = |reason: String| {
+        Err(ConfigError::Value {
+            name: "lanes".into(),
+            reason,
+        })
+    };
     if lanes.is_empty() {
         return wrong("at least one lane is needed".into());
     }
     for (i, lane) in lanes.iter().enumerate() {
         if lane.threads == 0 || lane.threads > 64 {
-            return wrong(format!("lane '{}' has {} threads; give it 1 to 64", lane.name, lane.threads));
+            return wrong(format!(
+                "lane '{}' has {} threads; give it 1 to 64",
+                lane.name, lane.threads
+            ));
         }
         if lanes[..i].iter().any(|l| l.name == lane.name) {
             return wrong(format!("lane '{}' is there twice", lane.name));
@@ -220,7 +295,10 @@ fn check_lanes(lanes: &[LaneOptions]) -> Result<(), ConfigError> {
 
 fn check_route(table: &RouteTable, lanes: &[LaneOptions]) -> Result<(), ConfigError> {
     let wrong = |option: &str, reason: String| {
-        Err(ConfigError::Value { name: format!("{option} of route '{}'", table.topic), reason })
+        Err(ConfigError::Value {
+            name: format!("{option} of route '{}'", table.topic),
+            reason,
+        })
     };
     if table.depth == Some(0) {
         return wrong("depth", "0 keeps nothing; give 1 or more".into());
@@ -233,7 +311,10 @@ fn check_route(table: &RouteTable, lanes: &[LaneOptions]) -> Result<(), ConfigEr
     if let Some(name) = &table.lane
         && !lanes.iter().any(|l| l.name == *name)
     {
-        return wrong("lane", format!("there is no lane '{name}'; add it under [[lanes]]"));
+        return wrong(
+            "lane",
+            format!("there is no lane '{name}'; add it under [[lanes]]"),
+        );
     }
     Ok(())
 }
@@ -250,7 +331,9 @@ mod tests {
         let config = file.path().to_str().unwrap();
         let line = format!("iceway run --config {config} {flags}");
         let cli = Cli::from_args(line.split_whitespace().map(str::to_owned)).unwrap();
-        let Command::Run(run) = cli.command else { unreachable!() };
+        let Command::Run(run) = cli.command else {
+            unreachable!()
+        };
         Config::resolve(run, 0)
     }
 
@@ -263,7 +346,12 @@ mod tests {
         let config = resolve("--allow /camera/* --deny /camera/secret", "").unwrap();
         assert!(config.permits(&topic("/camera/image")).is_ok());
         assert!(config.permits(&topic("/camera/left/image")).is_err());
-        assert!(config.permits(&topic("/camera/secret")).unwrap_err().contains("--deny '/camera/secret'"));
+        assert!(
+            config
+                .permits(&topic("/camera/secret"))
+                .unwrap_err()
+                .contains("--deny '/camera/secret'")
+        );
     }
 
     #[test]
@@ -294,12 +382,19 @@ mod tests {
             ("--allow /a[", "", "/a["),
             ("--topic /a:b", "", "--topic"),
             ("--topic 3//x", "", "--topic"),
-            ("", "[[route]]\ntopic = '/a'\nmax_rate = 0", "max_rate of route '/a'"),
+            (
+                "",
+                "[[route]]\ntopic = '/a'\nmax_rate = 0",
+                "max_rate of route '/a'",
+            ),
             ("", "[[route]]\ntopic = '/a'\nlane = 'x'", "no lane 'x'"),
             ("", "lanes = [{name = 'a', threads = 0}]", "lane 'a'"),
         ] {
             let error = resolve(flags, toml).unwrap_err().to_string();
-            assert!(error.contains(expected), "{error:?} does not name {expected:?}");
+            assert!(
+                error.contains(expected),
+                "{error:?} does not name {expected:?}"
+            );
         }
     }
 }

@@ -1,8 +1,7 @@
 //! What happened to the frames of one route, counted by cause.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-use serde::Serialize;
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
@@ -10,13 +9,10 @@ macro_rules! counters {
         #[derive(Debug, Default)]
         pub(crate) struct Counters { $($(#[$doc])* pub(crate) $name: Counter,)* }
 
-        /// The counters' values at one time.
-        #[derive(Debug, Clone, Default, Serialize)]
-        pub(crate) struct CounterValues { $($(#[$doc])* pub(crate) $name: u64,)* }
-
         impl Counters {
-            pub(crate) fn values(&self) -> CounterValues {
-                CounterValues { $($name: self.$name.get(),)* }
+            /// The counters' values now, by name.
+            pub(crate) fn values(&self) -> BTreeMap<String, u64> {
+                [$((stringify!($name).to_owned(), self.$name.get()),)*].into()
             }
         }
     };
@@ -45,6 +41,8 @@ counters! {
     malformed,
     /// Frames of AI processes that were lost before the broker read them.
     overflow,
+    /// Frames that AI processes could not write (no memory, too large).
+    writer_drops,
     /// The middleware refused to take or to publish.
     middleware_error,
 }

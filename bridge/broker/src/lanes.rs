@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::JoinHandle;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
+use parking_lot::Mutex;
 
 use crate::config::LaneOptions;
 
@@ -38,7 +39,9 @@ impl Schedule {
             RUNNING => Some(DIRTY),
             _ => None,
         };
-        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, next) == Ok(IDLE)
+        self.0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, next)
+            == Ok(IDLE)
     }
 
     fn start(&self) {
@@ -47,7 +50,11 @@ impl Schedule {
 
     /// Ends a run; true when the work must be queued again.
     fn finish(&self, more: bool) -> bool {
-        let idle = !more && self.0.compare_exchange(RUNNING, IDLE, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        let idle = !more
+            && self
+                .0
+                .compare_exchange(RUNNING, IDLE, Ordering::AcqRel, Ordering::Acquire)
+                .is_ok();
         if !idle {
             self.0.store(QUEUED, Ordering::Release);
         }
@@ -92,7 +99,7 @@ impl Lane {
 /// All lanes and their threads.
 pub(crate) struct Lanes {
     lanes: Vec<(String, Lane)>,
-    threads: Vec<(Lane, JoinHandle<()>)>,
+    threads: Mutex<Vec<(Lane, JoinHandle<()>)>>,
 }
 
 impl Lanes {
@@ -102,27 +109,44 @@ impl Lanes {
             let (sender, queue) = bounded(MAX_ROUTES + option.threads);
             let lane = Lane(sender);
             for i in 0..option.threads {
-                let (lane, queue, name) = (lane.clone(), queue.clone(), format!("lane-{}-{i}", option.name));
+                let (lane, queue, name) = (
+                    lane.clone(),
+                    queue.clone(),
+                    format!("lane-{}-{i}", option.name),
+                );
                 let worker = lane.clone();
-                threads.push((lane, std::thread::Builder::new().name(name).spawn(move || worker.work(&queue))?));
+                threads.push((
+                    lane,
+                    std::thread::Builder::new()
+                        .name(name)
+                        .spawn(move || worker.work(&queue))?,
+                ));
             }
             lanes.push((option.name.clone(), lane));
         }
-        Ok(Self { lanes, threads })
+        Ok(Self {
+            lanes,
+            threads: Mutex::new(threads),
+        })
     }
 
     /// The lane of that name, else the last one.
     pub(crate) fn get(&self, name: &str) -> Lane {
         let named = self.lanes.iter().find(|(lane, _)| lane == name);
-        named.or(self.lanes.last()).expect("the configuration has at least one lane").1.clone()
+        named
+            .or(self.lanes.last())
+            .expect("the configuration has at least one lane")
+            .1
+            .clone()
     }
 
     /// Ends the threads after what is queued.
-    pub(crate) fn stop(self) {
-        for (lane, _) in &self.threads {
+    pub(crate) fn stop(&self) {
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for (lane, _) in &threads {
             let _ = lane.0.send(Message::Stop);
         }
-        for (_, thread) in self.threads {
+        for (_, thread) in threads {
             let _ = thread.join();
         }
     }
@@ -143,7 +167,11 @@ mod tests {
 
     impl Work for Counter {
         fn run(&self) -> bool {
-            assert_eq!(self.inside.fetch_add(1, Ordering::SeqCst), 0, "two threads in one work");
+            assert_eq!(
+                self.inside.fetch_add(1, Ordering::SeqCst),
+                0,
+                "two threads in one work"
+            );
             let left = self.left.load(Ordering::SeqCst);
             if left > 0 {
                 self.left.fetch_sub(1, Ordering::SeqCst);
@@ -159,9 +187,18 @@ mod tests {
 
     #[test]
     fn nothing_announced_is_lost_and_no_work_runs_twice_at_once() {
-        let lanes = Lanes::start(&[LaneOptions { name: "a".into(), threads: 3 }]).unwrap();
+        let lanes = Lanes::start(&[LaneOptions {
+            name: "a".into(),
+            threads: 3,
+        }])
+        .unwrap();
         let (done, finished) = unbounded();
-        let counter = Arc::new(Counter { schedule: Schedule::default(), left: 0.into(), inside: 0.into(), done });
+        let counter = Arc::new(Counter {
+            schedule: Schedule::default(),
+            left: 0.into(),
+            inside: 0.into(),
+            done,
+        });
         let work: Arc<dyn Work> = counter.clone();
         let lane = lanes.get("a");
         for _ in 0..10_000 {
@@ -169,7 +206,9 @@ mod tests {
             lane.announce(&work);
         }
         for _ in 0..10_000 {
-            finished.recv_timeout(std::time::Duration::from_secs(20)).expect("an announcement was lost");
+            finished
+                .recv_timeout(std::time::Duration::from_secs(20))
+                .expect("an announcement was lost");
         }
         lanes.stop();
     }

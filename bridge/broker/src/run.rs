@@ -1,6 +1,7 @@
 //! `iceway run`: starts the broker's parts and threads, and ends them in order.
 
 use std::io::ErrorKind;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread;
 
@@ -28,9 +29,16 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<()> {
     let node = BusNode::new(&domain, "iceway broker", &config.limits)?;
     let freed = node.cleanup_dead();
     if freed > 0 {
-        tracing::info!(processes = freed, "freed what killed processes had left behind");
+        tracing::info!(
+            processes = freed,
+            "freed what killed processes had left behind"
+        );
     }
-    let ros = if config.no_ros { None } else { Some(RosSide::start(&config.ros_args)?) };
+    let ros = if config.no_ros {
+        None
+    } else {
+        Some(RosSide::start(&config.ros_args)?)
+    };
     if let Some(ros) = &ros {
         tracing::info!("{}", ros.describe());
     }
@@ -41,7 +49,12 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<()> {
 
     let mut threads = Vec::new();
     let mut spawn = |name: &str, run: Box<dyn FnOnce() + Send>| -> anyhow::Result<()> {
-        threads.push(thread::Builder::new().name(name.into()).spawn(run).context("cannot start a thread")?);
+        threads.push(
+            thread::Builder::new()
+                .name(name.into())
+                .spawn(run)
+                .context("cannot start a thread")?,
+        );
         Ok(())
     };
     {
@@ -54,21 +67,30 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<()> {
     }
     {
         let (broker, connections) = (Arc::clone(&broker), Arc::clone(&connections));
-        // Not joined: it sleeps in accept() until the process ends.
-        thread::Builder::new().name("accept".into()).spawn(move || accept(&broker, &listener, &connections))?;
+        spawn(
+            "accept",
+            Box::new(move || accept(&broker, &listener, &connections)),
+        )?;
     }
     broker.pin_topics();
-    tracing::info!(domain = domain.id(), pid = std::process::id(), "the broker is ready");
+    tracing::info!(
+        domain = domain.id(),
+        pid = std::process::id(),
+        "the broker is ready"
+    );
 
     let signal = signals.forever().next();
     tracing::info!(signal, "ending");
     broker.stop();
     connections.close();
+    // Wakes the thread that waits for clients.
+    drop(UnixStream::connect(domain.broker_sock()));
     for thread in threads {
         let _ = thread.join();
     }
     broker.finish();
-    domain.remove_socket();
+    // The node's files in shared memory go with the broker, before the lock is free for another.
+    drop(broker);
     drop(lock);
     Ok(())
 }
@@ -96,7 +118,8 @@ impl Connections {
 /// Takes new connections; each gets a thread, since a request may wait for a topic.
 fn accept(broker: &Arc<Broker>, listener: &Listener, connections: &Arc<Connections>) {
     let mut id = 0;
-    while !broker.is_stopping() {
+    let mut sessions: Vec<thread::JoinHandle<()>> = Vec::new();
+    loop {
         let connection = match listener.accept() {
             Ok(connection) => connection,
             // Out of file descriptors, say: it may pass.
@@ -108,16 +131,27 @@ fn accept(broker: &Arc<Broker>, listener: &Listener, connections: &Arc<Connectio
                 continue;
             }
         };
+        if broker.is_stopping() {
+            break;
+        }
         id += 1;
+        sessions.retain(|session| !session.is_finished());
         connections.add(id, connection.writer());
         let (broker, open) = (Arc::clone(broker), Arc::clone(connections));
         let started = thread::Builder::new().name("client".into()).spawn(move || {
             session::serve(&broker, connection);
             open.remove(id);
         });
-        if let Err(error) = started {
-            tracing::warn!(%error, "cannot start a thread for a new client");
-            connections.remove(id);
+        match started {
+            Ok(session) => sessions.push(session),
+            Err(error) => {
+                tracing::warn!(%error, "cannot start a thread for a new client");
+                connections.remove(id);
+            }
         }
+    }
+    connections.close();
+    for session in sessions {
+        let _ = session.join();
     }
 }

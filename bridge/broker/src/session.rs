@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use iceway_bus::control::{
-    Connection, ErrorBody, ErrorCode, Hello, HelloReply, Incoming, Op, PROTOCOL, Reply, Role, TypeReply, check_hello,
+    Connection, ErrorBody, ErrorCode, Hello, HelloReply, Incoming, Op, PROTOCOL, Reply, Role,
+    TypeReply, check_hello,
 };
 
 use crate::broker::{Ask, Broker, Claim};
@@ -16,7 +17,11 @@ const MAX_TOPIC_WAIT: Duration = Duration::from_secs(60);
 
 /// Serves one client until its connection ends.
 pub(crate) fn serve(broker: &Arc<Broker>, mut connection: Connection) {
-    let mut session = Session { broker, client: None, claims: HashMap::new() };
+    let mut session = Session {
+        broker,
+        client: None,
+        claims: HashMap::new(),
+    };
     loop {
         let (id, outcome) = match connection.read_request() {
             Incoming::Request(request) => (request.id, session.answer(request.op)),
@@ -44,10 +49,21 @@ impl Session<'_> {
     fn answer(&mut self, op: Op) -> Result<Reply, ErrorBody> {
         match op {
             Op::Hello(hello) => self.hello(hello),
-            _ if self.client.is_none() => Err(ErrorBody::new(ErrorCode::BadRequest, "say hello first")),
-            Op::Topics {} => Ok(Reply::Topics { topics: self.broker.topics() }),
+            _ if self.client.is_none() => {
+                Err(ErrorBody::new(ErrorCode::BadRequest, "say hello first"))
+            }
+            Op::Topics {} => Ok(Reply::Topics {
+                topics: self.broker.topics(),
+            }),
             Op::Describe { type_name } => Ok(Reply::Type(self.describe(&type_name)?)),
-            Op::Subscribe { topic, type_name, definition, depth: _, qos, timeout_ms } => self.claim(&Ask {
+            Op::Subscribe {
+                topic,
+                type_name,
+                definition,
+                depth: _,
+                qos,
+                timeout_ms,
+            } => self.claim(&Ask {
                 topic: &topic,
                 type_name: type_name.as_deref(),
                 definition: definition.as_deref(),
@@ -55,7 +71,12 @@ impl Session<'_> {
                 role: Role::Subscriber,
                 timeout: Duration::from_millis(timeout_ms).min(MAX_TOPIC_WAIT),
             }),
-            Op::Advertise { topic, type_name, definition, qos } => self.claim(&Ask {
+            Op::Advertise {
+                topic,
+                type_name,
+                definition,
+                qos,
+            } => self.claim(&Ask {
                 topic: &topic,
                 type_name: Some(&type_name),
                 definition: definition.as_deref(),
@@ -63,13 +84,23 @@ impl Session<'_> {
                 role: Role::Publisher,
                 timeout: Duration::ZERO,
             }),
-            Op::Ready { route, role: _, receiver } => {
-                let claim = self.claims.get(&route).ok_or_else(|| unknown_route(route))?;
+            Op::Ready {
+                route,
+                role: _,
+                receiver,
+            } => {
+                let claim = self
+                    .claims
+                    .get(&route)
+                    .ok_or_else(|| unknown_route(route))?;
                 self.broker.ready(claim, receiver)?;
                 Ok(Reply::Done {})
             }
             Op::Unsubscribe { route } | Op::Unadvertise { route } => {
-                let claim = self.claims.remove(&route).ok_or_else(|| unknown_route(route))?;
+                let claim = self
+                    .claims
+                    .remove(&route)
+                    .ok_or_else(|| unknown_route(route))?;
                 self.broker.release(&claim);
                 Ok(Reply::Done {})
             }
@@ -112,7 +143,12 @@ impl Session<'_> {
 
     fn end(&mut self, reason: &str) {
         if let Some(client) = &self.client {
-            tracing::debug!(client = client.name, pid = client.pid, reason, "disconnected");
+            tracing::debug!(
+                client = client.name,
+                pid = client.pid,
+                reason,
+                "disconnected"
+            );
         }
         for (_, claim) in self.claims.drain() {
             self.broker.release(&claim);
@@ -122,5 +158,8 @@ impl Session<'_> {
 }
 
 fn unknown_route(route: u64) -> ErrorBody {
-    ErrorBody::new(ErrorCode::BadRequest, format!("this connection has no route {route}"))
+    ErrorBody::new(
+        ErrorCode::BadRequest,
+        format!("this connection has no route {route}"),
+    )
 }

@@ -23,7 +23,12 @@ pub(crate) struct Types(Mutex<HashMap<TypeName, Arc<MessageType>>>);
 
 impl Types {
     /// The type of that name. `definition` is what a client brings; ROS's own wins where there is ROS.
-    pub(crate) fn get(&self, name: &TypeName, definition: Option<&str>, ros: Option<&RosSide>) -> Result<Arc<MessageType>, Refusal> {
+    pub(crate) fn get(
+        &self,
+        name: &TypeName,
+        definition: Option<&str>,
+        ros: Option<&RosSide>,
+    ) -> Result<Arc<MessageType>, Refusal> {
         let mut known = self.0.lock();
         if let Some(found) = known.get(name) {
             return same_definition(found, name, definition).map(|()| Arc::clone(found));
@@ -31,14 +36,30 @@ impl Types {
         let found = Arc::new(match (ros, definition) {
             (Some(ros), _) => {
                 let (support, sources) = ros.load_type(name)?;
-                let schema = Schema::from_sources(name, sources).map_err(|e| {
-                    Refusal::new(Code::UnknownType, format!("the definition of {name} that ROS ships cannot be read: {e}"))
+                let schema = Schema::from_sources(
+                    name,
+                    sources
+                        .iter()
+                        .map(|(name, text)| (name.clone(), text.as_str())),
+                )
+                .map_err(|e| {
+                    Refusal::new(
+                        Code::UnknownType,
+                        format!("the definition of {name} that ROS ships cannot be read: {e}"),
+                    )
                 })?;
-                MessageType { schema, ros: Some(support) }
+                MessageType {
+                    schema,
+                    ros: Some(support),
+                }
             }
             (None, Some(text)) => {
-                let schema = Schema::parse(name, text)
-                    .map_err(|e| Refusal::new(Code::UnknownType, format!("the definition given for {name} cannot be read: {e}")))?;
+                let schema = Schema::parse(name, text).map_err(|e| {
+                    Refusal::new(
+                        Code::UnknownType,
+                        format!("the definition given for {name} cannot be read: {e}"),
+                    )
+                })?;
                 MessageType { schema, ros: None }
             }
             (None, None) => {
@@ -58,10 +79,20 @@ impl Types {
 }
 
 /// A client's own definition must be the one in use, or it would misread every byte.
-fn same_definition(known: &MessageType, name: &TypeName, definition: Option<&str>) -> Result<(), Refusal> {
-    let Some(text) = definition else { return Ok(()) };
-    let theirs = Schema::parse(name, text)
-        .map_err(|e| Refusal::new(Code::UnknownType, format!("the definition given for {name} cannot be read: {e}")))?;
+fn same_definition(
+    known: &MessageType,
+    name: &TypeName,
+    definition: Option<&str>,
+) -> Result<(), Refusal> {
+    let Some(text) = definition else {
+        return Ok(());
+    };
+    let theirs = Schema::parse(name, text).map_err(|e| {
+        Refusal::new(
+            Code::UnknownType,
+            format!("the definition given for {name} cannot be read: {e}"),
+        )
+    })?;
     if theirs.type_hash() == known.schema.type_hash() {
         return Ok(());
     }

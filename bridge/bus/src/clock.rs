@@ -1,4 +1,4 @@
-//! The two clocks of a frame header.
+//! The clocks of a frame header.
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -8,11 +8,16 @@ fn nanoseconds(clock: ClockId) -> i64 {
 }
 
 /// `CLOCK_MONOTONIC` in nanoseconds.
-pub(crate) fn monotonic_ns() -> i64 {
+pub fn monotonic_ns() -> i64 {
     nanoseconds(ClockId::Monotonic)
 }
 
 /// `CLOCK_REALTIME` in nanoseconds.
-pub(crate) fn realtime_ns() -> i64 {
+pub fn realtime_ns() -> i64 {
     nanoseconds(ClockId::Realtime)
+}
+
+/// Both at (almost) the same moment: `CLOCK_REALTIME`, then `CLOCK_MONOTONIC`, in nanoseconds.
+pub fn both_ns() -> (i64, i64) {
+    (realtime_ns(), monotonic_ns())
 }

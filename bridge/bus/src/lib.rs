@@ -15,10 +15,10 @@
 
 pub mod ack;
 pub mod client;
+pub mod clock;
 pub mod control;
 
 mod channel;
-mod clock;
 mod domain;
 mod error;
 mod event;

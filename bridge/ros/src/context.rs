@@ -39,7 +39,10 @@ impl Context {
         if std::env::var_os("AMENT_PREFIX_PATH").is_none_or(|v| v.is_empty()) {
             return Err(RosError::NotSourced);
         }
-        let arguments = ros_args.iter().map(|a| c_string(a)).collect::<Result<Vec<_>, _>>()?;
+        let arguments = ros_args
+            .iter()
+            .map(|a| c_string(a))
+            .collect::<Result<Vec<_>, _>>()?;
         let pointers: Vec<*const c_char> = arguments.iter().map(|a| a.as_ptr()).collect();
         let (name, namespace) = (c_string(name)?, c_string(namespace)?);
         let _guard = entities();
@@ -47,30 +50,65 @@ impl Context {
         // hold until `drop`; argv lives during rcl_init, which copies it; with no arguments argv is NULL as rcl_init demands.
         unsafe {
             let mut options = rcl::rcl_get_zero_initialized_init_options();
-            check("rcl_init_options_init", rcl::rcl_init_options_init(&raw mut options, allocator()))?;
+            check(
+                "rcl_init_options_init",
+                rcl::rcl_init_options_init(&raw mut options, allocator()),
+            )?;
             let context = Box::into_raw(Box::new(rcl::rcl_get_zero_initialized_context()));
-            let argv = if pointers.is_empty() { ptr::null() } else { pointers.as_ptr() };
+            let argv = if pointers.is_empty() {
+                ptr::null()
+            } else {
+                pointers.as_ptr()
+            };
             let argc = i32::try_from(pointers.len()).unwrap_or(i32::MAX);
-            let started = check("rcl_init", rcl::rcl_init(argc, argv, &raw const options, context));
-            check("rcl_init_options_fini", rcl::rcl_init_options_fini(&raw mut options))?;
+            let started = check(
+                "rcl_init",
+                rcl::rcl_init(argc, argv, &raw const options, context),
+            );
+            check(
+                "rcl_init_options_fini",
+                rcl::rcl_init_options_fini(&raw mut options),
+            )?;
             if let Err(error) = started {
                 drop(Box::from_raw(context));
                 return Err(error);
             }
             // Before the node, or it gets no /rosout publisher.
             let alloc = allocator();
-            check("rcl_logging_configure", rcl::rcl_logging_configure(&raw const (*context).global_arguments, &raw const alloc))?;
+            check(
+                "rcl_logging_configure",
+                rcl::rcl_logging_configure(
+                    &raw const (*context).global_arguments,
+                    &raw const alloc,
+                ),
+            )?;
             let node = Box::into_raw(Box::new(rcl::rcl_get_zero_initialized_node()));
             let mut node_options = rcl::rcl_node_get_default_options();
             let made = check(
                 "rcl_node_init",
-                rcl::rcl_node_init(node, name.as_ptr(), namespace.as_ptr(), context, &raw const node_options),
+                rcl::rcl_node_init(
+                    node,
+                    name.as_ptr(),
+                    namespace.as_ptr(),
+                    context,
+                    &raw const node_options,
+                ),
             );
-            check("rcl_node_options_fini", rcl::rcl_node_options_fini(&raw mut node_options))?;
+            check(
+                "rcl_node_options_fini",
+                rcl::rcl_node_options_fini(&raw mut node_options),
+            )?;
             made?;
-            check("rcl_logging_rosout_init_publisher_for_node", rcl_logging_rosout_init_publisher_for_node(node))?;
+            check(
+                "rcl_logging_rosout_init_publisher_for_node",
+                rcl_logging_rosout_init_publisher_for_node(node),
+            )?;
             let full_name = text(rcl::rcl_node_get_fully_qualified_name(node));
-            Ok(Arc::new(Self { context, node, name: full_name }))
+            Ok(Arc::new(Self {
+                context,
+                node,
+                name: full_name,
+            }))
         }
     }
 
@@ -96,7 +134,14 @@ impl Context {
         let mut resolved = ptr::null_mut();
         // SAFETY: the node is valid as long as self; rcl allocates the result with the allocator given, with which it is freed here.
         unsafe {
-            let code = rcl::rcl_node_resolve_name(self.node, name.as_ptr(), allocator(), false, false, &raw mut resolved);
+            let code = rcl::rcl_node_resolve_name(
+                self.node,
+                name.as_ptr(),
+                allocator(),
+                false,
+                false,
+                &raw mut resolved,
+            );
             check("rcl_node_resolve_name", code)?;
             let result = text(resolved);
             let alloc = allocator();
@@ -116,13 +161,24 @@ impl Context {
             tracing::Level::INFO => Severity::RCUTILS_LOG_SEVERITY_INFO,
             _ => Severity::RCUTILS_LOG_SEVERITY_DEBUG,
         };
-        let Ok(message) = c_string(&message.replace('\0', " ")) else { return };
-        let location =
-            rcl::rcutils_log_location_t { function_name: c"iceway".as_ptr(), file_name: c"iceway".as_ptr(), line_number: 0 };
+        let Ok(message) = c_string(&message.replace('\0', " ")) else {
+            return;
+        };
+        let location = rcl::rcutils_log_location_t {
+            function_name: c"iceway".as_ptr(),
+            file_name: c"iceway".as_ptr(),
+            line_number: 0,
+        };
         // SAFETY: the logger's name lives as long as the node; the format is ours and takes one string, which lives during the call.
         unsafe {
             let logger = rcl::rcl_node_get_logger_name(self.node);
-            rcl::rcutils_log(&raw const location, severity as i32, logger, c"%s".as_ptr(), message.as_ptr());
+            rcl::rcutils_log(
+                &raw const location,
+                severity as i32,
+                logger,
+                c"%s".as_ptr(),
+                message.as_ptr(),
+            );
         }
     }
 

@@ -15,7 +15,9 @@ pub enum RosError {
         message: String,
     },
     /// No ROS environment.
-    #[error("no ROS 2 environment: AMENT_PREFIX_PATH is not set. Source your ROS 2 (source /opt/ros/<distro>/setup.bash), or start this through dev/ros")]
+    #[error(
+        "no ROS 2 environment: AMENT_PREFIX_PATH is not set. Source your ROS 2 (source /opt/ros/<distro>/setup.bash), or start this through dev/ros"
+    )]
     NotSourced,
     /// The type's package is not there.
     #[error("the package {package} of {type_name} is not installed here: {library} is in none of {searched}. Install it (apt install ros-<distro>-{}), or source the workspace that has it", package.replace('_', "-"))]
@@ -30,7 +32,9 @@ pub enum RosError {
         searched: String,
     },
     /// The package has no such type.
-    #[error("there is no type {type_name}: the package {package} is installed, but has no such {kind}. Check the spelling")]
+    #[error(
+        "there is no type {type_name}: the package {package} is installed, but has no such {kind}. Check the spelling"
+    )]
     UnknownType {
         /// The type asked for.
         type_name: String,

@@ -92,23 +92,41 @@ impl Event {
                     last_policy_kind: rcl::rmw_qos_policy_kind_e::RMW_QOS_POLICY_INVALID,
                 };
                 self.read(&mut status)?;
-                Some(RosEvent::IncompatibleQos { topic, total: status.total_count })
+                Some(RosEvent::IncompatibleQos {
+                    topic,
+                    total: status.total_count,
+                })
             }
             Kind::RCL_SUBSCRIPTION_MESSAGE_LOST => {
-                let mut status = rcl::rmw_message_lost_status_t { total_count: 0, total_count_change: 0 };
+                let mut status = rcl::rmw_message_lost_status_t {
+                    total_count: 0,
+                    total_count_change: 0,
+                };
                 self.read(&mut status)?;
                 let (total, new) = (status.total_count as u64, status.total_count_change as u64);
                 Some(RosEvent::MessageLost { topic, total, new })
             }
             Kind::RCL_SUBSCRIPTION_REQUESTED_DEADLINE_MISSED => {
-                let mut status = rcl::rmw_requested_deadline_missed_status_t { total_count: 0, total_count_change: 0 };
+                let mut status = rcl::rmw_requested_deadline_missed_status_t {
+                    total_count: 0,
+                    total_count_change: 0,
+                };
                 self.read(&mut status)?;
-                Some(RosEvent::DeadlineMissed { topic, total: status.total_count })
+                Some(RosEvent::DeadlineMissed {
+                    topic,
+                    total: status.total_count,
+                })
             }
             Kind::RCL_SUBSCRIPTION_INCOMPATIBLE_TYPE => {
-                let mut status = rcl::rmw_incompatible_type_status_t { total_count: 0, total_count_change: 0 };
+                let mut status = rcl::rmw_incompatible_type_status_t {
+                    total_count: 0,
+                    total_count_change: 0,
+                };
                 self.read(&mut status)?;
-                Some(RosEvent::IncompatibleType { topic, total: status.total_count })
+                Some(RosEvent::IncompatibleType {
+                    topic,
+                    total: status.total_count,
+                })
             }
             Kind::RCL_SUBSCRIPTION_LIVELINESS_CHANGED | Kind::RCL_SUBSCRIPTION_MATCHED => None,
         }

@@ -37,7 +37,11 @@ static WORKS: AtomicBool = AtomicBool::new(false);
 
 /// The way to take that is used where nobody asks for another.
 pub(crate) fn best_path(_: &Context) -> TakePath {
-    if WORKS.load(Ordering::Acquire) { TakePath::SingleCopy } else { TakePath::Serialized }
+    if WORKS.load(Ordering::Acquire) {
+        TakePath::SingleCopy
+    } else {
+        TakePath::Serialized
+    }
 }
 
 /// `message_type_support_callbacks_t` of rosidl_typesupport_fastrtps_cpp (message_type_support.h).
@@ -70,11 +74,19 @@ fn fast_cdr() -> Option<&'static FastCdr> {
                     .iter()
                     .map(|name| libc::dlopen(name.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD))
                     .find(|handle| !handle.is_null())?;
-                let symbol = |name: &CStr| Some(libc::dlsym(library, name.as_ptr())).filter(|s| !s.is_null());
+                let symbol = |name: &CStr| {
+                    Some(libc::dlsym(library, name.as_ptr())).filter(|s| !s.is_null())
+                };
                 Some(FastCdr {
-                    buffer: std::mem::transmute::<*mut c_void, _>(symbol(c"_ZN8eprosima7fastcdr3Cdr18get_buffer_pointerEv")?),
-                    position: std::mem::transmute::<*mut c_void, _>(symbol(c"_ZN8eprosima7fastcdr3Cdr20get_current_positionEv")?),
-                    jump: std::mem::transmute::<*mut c_void, _>(symbol(c"_ZN8eprosima7fastcdr3Cdr4jumpEm")?),
+                    buffer: std::mem::transmute::<*mut c_void, _>(symbol(
+                        c"_ZN8eprosima7fastcdr3Cdr18get_buffer_pointerEv",
+                    )?),
+                    position: std::mem::transmute::<*mut c_void, _>(symbol(
+                        c"_ZN8eprosima7fastcdr3Cdr20get_current_positionEv",
+                    )?),
+                    jump: std::mem::transmute::<*mut c_void, _>(symbol(
+                        c"_ZN8eprosima7fastcdr3Cdr4jumpEm",
+                    )?),
                 })
             }
         })
@@ -83,7 +95,9 @@ fn fast_cdr() -> Option<&'static FastCdr> {
 
 /// Our "deserialize": `message` is a [`SinkState`]. Never unwinds: the sink's panics are caught.
 unsafe extern "C" fn deserialize(cdr: *mut c_void, message: *mut c_void) -> bool {
-    let Some(fast_cdr) = fast_cdr() else { return false };
+    let Some(fast_cdr) = fast_cdr() else {
+        return false;
+    };
     // SAFETY: `cdr` is Fast DDS's reader of the received payload, valid during this call; `message` is what `take_direct` gave to rcl_take.
     // Jumping as far as it goes, in halving steps, ends at the payload's end: `len` bytes from the buffer's start are readable.
     unsafe {
@@ -96,7 +110,9 @@ unsafe extern "C" fn deserialize(cdr: *mut c_void, message: *mut c_void) -> bool
         }
         let len = (fast_cdr.position)(cdr) as usize - start as usize;
         // A refusal is no failure to Fast DDS: told of one, it would hide the next message too.
-        let Some(target) = state.ask(len) else { return true };
+        let Some(target) = state.ask(len) else {
+            return true;
+        };
         ptr::copy_nonoverlapping(start, target.as_ptr(), len);
         true
     }
@@ -137,7 +153,8 @@ unsafe impl Sync for DirectTypeSupport {}
 impl DirectTypeSupport {
     /// The one for this type; made once and never freed, since the middleware registers types for good.
     pub(crate) fn of(real: &TypeSupport) -> Option<&'static Self> {
-        static MADE: Mutex<Option<HashMap<TypeName, &'static DirectTypeSupport>>> = Mutex::new(None);
+        static MADE: Mutex<Option<HashMap<TypeName, &'static DirectTypeSupport>>> =
+            Mutex::new(None);
         fast_cdr()?;
         let mut made = MADE.lock();
         let made = made.get_or_insert_default();
@@ -152,7 +169,10 @@ impl DirectTypeSupport {
         // SAFETY: the real handle points to a static constant of a library that stays loaded.
         let template = unsafe { *real.handle() };
         let direct = Box::leak(Box::new(Self {
-            handle: rcl::rosidl_message_type_support_t { func: Some(find), ..template },
+            handle: rcl::rosidl_message_type_support_t {
+                func: Some(find),
+                ..template
+            },
             fastrtps: rcl::rosidl_message_type_support_t {
                 typesupport_identifier: FASTRTPS_C.as_ptr(),
                 data: ptr::null(),
@@ -202,7 +222,8 @@ unsafe extern "C" fn itself(
     identifier: *const c_char,
 ) -> *const rcl::rosidl_message_type_support_t {
     // SAFETY: the handle is valid and its identifier a C string, as is the other one.
-    let same = unsafe { CStr::from_ptr((*handle).typesupport_identifier) == CStr::from_ptr(identifier) };
+    let same =
+        unsafe { CStr::from_ptr((*handle).typesupport_identifier) == CStr::from_ptr(identifier) };
     if same { handle } else { ptr::null() }
 }
 
@@ -210,11 +231,21 @@ unsafe extern "C" fn itself(
 ///
 /// # Safety
 /// `subscription` is initialised with a [`DirectTypeSupport`], and not ended during the call.
-pub(crate) unsafe fn take_direct(subscription: *const rcl::rcl_subscription_t, sink: &mut dyn TakeSink) -> Result<Taken, RosError> {
+pub(crate) unsafe fn take_direct(
+    subscription: *const rcl::rcl_subscription_t,
+    sink: &mut dyn TakeSink,
+) -> Result<Taken, RosError> {
     let mut state = SinkState::new(sink);
     let mut info = rcl::rmw_message_info_t::default();
     // SAFETY: by this function's contract the "message" only reaches our `deserialize`, which expects a SinkState.
-    let code = unsafe { rcl::rcl_take(subscription, (&raw mut state).cast(), &raw mut info, ptr::null_mut()) };
+    let code = unsafe {
+        rcl::rcl_take(
+            subscription,
+            (&raw mut state).cast(),
+            &raw mut info,
+            ptr::null_mut(),
+        )
+    };
     let written = state.asked.unwrap_or(0);
     // A sample that the rmw discards afterwards (its own, with ignore_local_publications) also ran through the callback.
     if code == rcl::RCL_RET_SUBSCRIPTION_TAKE_FAILED as i32 && state.given.is_some() {
@@ -227,7 +258,9 @@ pub(crate) unsafe fn take_direct(subscription: *const rcl::rcl_subscription_t, s
 /// Tries the single-copy take with real messages through the middleware, and uses it from now on if they come out right. Call it
 /// once, before subscriptions are made. Takes some milliseconds.
 pub fn single_copy_take_works(context: &Arc<Context>) -> bool {
-    let works = context.middleware() == "rmw_fastrtps_cpp" && fast_cdr().is_some() && loopback(context).unwrap_or(false);
+    let works = context.middleware() == "rmw_fastrtps_cpp"
+        && fast_cdr().is_some()
+        && loopback(context).unwrap_or(false);
     WORKS.store(works, Ordering::Release);
     works
 }
@@ -278,7 +311,9 @@ fn loopback(context: &Arc<Context>) -> Result<bool, RosError> {
                     }
                     break;
                 }
-                Taken::Empty if Instant::now() < end => std::thread::sleep(Duration::from_millis(1)),
+                Taken::Empty if Instant::now() < end => {
+                    std::thread::sleep(Duration::from_millis(1))
+                }
                 _ => return Ok(false),
             }
         }

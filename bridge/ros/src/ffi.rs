@@ -17,7 +17,15 @@ pub(crate) fn entities() -> MutexGuard<'static, ()> {
 
 /// Success, or rcl's error with its message; the thread's error state is reset.
 pub(crate) fn check(call: &'static str, code: i32) -> Result<(), RosError> {
-    if code == 0 { Ok(()) } else { Err(RosError::Call { call, code, message: take_error() }) }
+    if code == 0 {
+        Ok(())
+    } else {
+        Err(RosError::Call {
+            call,
+            code,
+            message: take_error(),
+        })
+    }
 }
 
 /// The thread's last error message, which is taken away.
@@ -25,7 +33,9 @@ pub(crate) fn take_error() -> String {
     // SAFETY: the returned struct holds a NUL-terminated string by value; both calls only touch this thread's error state.
     unsafe {
         let error = r2r_rcl::rcutils_get_error_string();
-        let message = CStr::from_ptr(error.str_.as_ptr().cast::<c_char>()).to_string_lossy().into_owned();
+        let message = CStr::from_ptr(error.str_.as_ptr().cast::<c_char>())
+            .to_string_lossy()
+            .into_owned();
         r2r_rcl::rcutils_reset_error();
         message
     }
@@ -50,7 +60,9 @@ pub(crate) unsafe fn text(text: *const c_char) -> String {
         return String::new();
     }
     // SAFETY: by this function's contract.
-    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+    unsafe { CStr::from_ptr(text) }
+        .to_string_lossy()
+        .into_owned()
 }
 
 pub(crate) fn allocator() -> r2r_rcl::rcutils_allocator_t {

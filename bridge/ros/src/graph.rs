@@ -52,17 +52,27 @@ impl Context {
         // the sizes it tells, and ended once.
         unsafe {
             let mut found = rcl::rmw_get_zero_initialized_names_and_types();
-            let code = rcl::rcl_get_topic_names_and_types(self.node(), &raw mut alloc, false, &raw mut found);
+            let code = rcl::rcl_get_topic_names_and_types(
+                self.node(),
+                &raw mut alloc,
+                false,
+                &raw mut found,
+            );
             check("rcl_get_topic_names_and_types", code)?;
             let mut topics = Vec::with_capacity(found.names.size);
             for i in 0..found.names.size {
                 let types = &*found.types.add(i);
                 topics.push(Topic {
                     name: text(*found.names.data.add(i)),
-                    types: (0..types.size).filter_map(|k| text(*types.data.add(k)).parse().ok()).collect(),
+                    types: (0..types.size)
+                        .filter_map(|k| text(*types.data.add(k)).parse().ok())
+                        .collect(),
                 });
             }
-            check("rmw_names_and_types_fini", rcl::rmw_names_and_types_fini(&raw mut found))?;
+            check(
+                "rmw_names_and_types_fini",
+                rcl::rmw_names_and_types_fini(&raw mut found),
+            )?;
             Ok(topics)
         }
     }
@@ -90,11 +100,30 @@ impl Context {
         unsafe {
             let mut found = rcl::rmw_get_zero_initialized_topic_endpoint_info_array();
             let (call, query): (_, unsafe extern "C" fn(_, _, _, _, _) -> _) = match side {
-                Side::Publishers => ("rcl_get_publishers_info_by_topic", rcl::rcl_get_publishers_info_by_topic),
-                Side::Subscriptions => ("rcl_get_subscriptions_info_by_topic", rcl::rcl_get_subscriptions_info_by_topic),
+                Side::Publishers => (
+                    "rcl_get_publishers_info_by_topic",
+                    rcl::rcl_get_publishers_info_by_topic,
+                ),
+                Side::Subscriptions => (
+                    "rcl_get_subscriptions_info_by_topic",
+                    rcl::rcl_get_subscriptions_info_by_topic,
+                ),
             };
-            check(call, query(self.node(), &raw mut alloc, topic.as_ptr(), false, &raw mut found))?;
-            let infos = if found.size == 0 { &[] } else { slice::from_raw_parts(found.info_array, found.size) };
+            check(
+                call,
+                query(
+                    self.node(),
+                    &raw mut alloc,
+                    topic.as_ptr(),
+                    false,
+                    &raw mut found,
+                ),
+            )?;
+            let infos = if found.size == 0 {
+                &[]
+            } else {
+                slice::from_raw_parts(found.info_array, found.size)
+            };
             let endpoints = infos.iter().map(|info| endpoint(info)).collect();
             check(
                 "rmw_topic_endpoint_info_array_fini",
@@ -111,9 +140,21 @@ unsafe fn endpoint(info: &rcl::rmw_topic_endpoint_info_t) -> Endpoint {
     let mut gid = [0; 24];
     gid[..info.endpoint_gid.len()].copy_from_slice(&info.endpoint_gid);
     // SAFETY: by this function's contract.
-    let (namespace, name, type_name) = unsafe { (text(info.node_namespace), text(info.node_name), text(info.topic_type)) };
+    let (namespace, name, type_name) = unsafe {
+        (
+            text(info.node_namespace),
+            text(info.node_name),
+            text(info.topic_type),
+        )
+    };
     let slash = if namespace.ends_with('/') { "" } else { "/" };
-    Endpoint { node: format!("{namespace}{slash}{name}"), type_name, type_hash: type_hash(info), gid, qos: Qos::from_rmw(&info.qos_profile) }
+    Endpoint {
+        node: format!("{namespace}{slash}{name}"),
+        type_name,
+        type_hash: type_hash(info),
+        gid,
+        qos: Qos::from_rmw(&info.qos_profile),
+    }
 }
 
 #[cfg(not(ros_humble))]

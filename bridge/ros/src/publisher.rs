@@ -33,7 +33,12 @@ impl Publisher {
     ///
     /// # Errors
     /// What rcl says.
-    pub fn new(context: &Arc<Context>, topic: &str, type_support: &Arc<TypeSupport>, qos: &Qos) -> Result<Self, RosError> {
+    pub fn new(
+        context: &Arc<Context>,
+        topic: &str,
+        type_support: &Arc<TypeSupport>,
+        qos: &Qos,
+    ) -> Result<Self, RosError> {
         let name = c_string(topic)?;
         let _guard = entities();
         // SAFETY: as for a subscription: a boxed, zero-initialised handle; node and type support outlive it.
@@ -41,14 +46,25 @@ impl Publisher {
             let handle = Box::into_raw(Box::new(rcl::rcl_get_zero_initialized_publisher()));
             let mut options = rcl::rcl_publisher_get_default_options();
             options.qos = qos.to_rmw(options.qos);
-            let code = rcl::rcl_publisher_init(handle, context.node(), type_support.handle(), name.as_ptr(), &raw const options);
+            let code = rcl::rcl_publisher_init(
+                handle,
+                context.node(),
+                type_support.handle(),
+                name.as_ptr(),
+                &raw const options,
+            );
             if let Err(error) = check("rcl_publisher_init", code) {
                 drop(Box::from_raw(handle));
                 return Err(error);
             }
             let gid = gid_of(handle);
             OWN_GIDS.write().push(gid);
-            Ok(Self { context: Arc::clone(context), handle, gid, _type_support: Arc::clone(type_support) })
+            Ok(Self {
+                context: Arc::clone(context),
+                handle,
+                gid,
+                _type_support: Arc::clone(type_support),
+            })
         }
     }
 
@@ -65,7 +81,9 @@ impl Publisher {
             allocator: allocator(),
         };
         // SAFETY: the handle is valid; the message and its bytes live during the call and are only read.
-        let code = unsafe { rcl::rcl_publish_serialized_message(self.handle, &raw const message, ptr::null_mut()) };
+        let code = unsafe {
+            rcl::rcl_publish_serialized_message(self.handle, &raw const message, ptr::null_mut())
+        };
         check("rcl_publish_serialized_message", code)
     }
 
@@ -80,7 +98,8 @@ impl Publisher {
     pub fn subscriptions(&self) -> usize {
         let mut count = 0;
         // SAFETY: the handle is valid; `count` is written during the call.
-        let code = unsafe { rcl::rcl_publisher_get_subscription_count(self.handle, &raw mut count) };
+        let code =
+            unsafe { rcl::rcl_publisher_get_subscription_count(self.handle, &raw mut count) };
         check("rcl_publisher_get_subscription_count", code).map_or(0, |()| count)
     }
 
@@ -99,7 +118,9 @@ impl Publisher {
     #[must_use]
     pub fn qos(&self) -> Qos {
         // SAFETY: the handle is valid; the profile lives as long as it.
-        unsafe { rcl::rcl_publisher_get_actual_qos(self.handle).as_ref() }.map(Qos::from_rmw).unwrap_or_default()
+        unsafe { rcl::rcl_publisher_get_actual_qos(self.handle).as_ref() }
+            .map(Qos::from_rmw)
+            .unwrap_or_default()
     }
 }
 
@@ -107,9 +128,14 @@ impl Publisher {
 /// `handle` is an initialised publisher.
 unsafe fn gid_of(handle: *const rcl::rcl_publisher_t) -> [u8; 24] {
     let mut gid = [0; 24];
-    let mut found = rcl::rmw_gid_t { implementation_identifier: ptr::null(), data: [0; _] };
+    let mut found = rcl::rmw_gid_t {
+        implementation_identifier: ptr::null(),
+        data: [0; _],
+    };
     // SAFETY: by this function's contract; `found` is written during the call.
-    let code = unsafe { rcl::rmw_get_gid_for_publisher(rcl::rcl_publisher_get_rmw_handle(handle), &raw mut found) };
+    let code = unsafe {
+        rcl::rmw_get_gid_for_publisher(rcl::rcl_publisher_get_rmw_handle(handle), &raw mut found)
+    };
     if code == 0 {
         gid[..found.data.len()].copy_from_slice(&found.data);
     } else {
@@ -124,7 +150,10 @@ impl Drop for Publisher {
         let _guard = entities();
         // SAFETY: the handle is valid and ended once; nobody else has the pointer, since this needs `self` alone.
         unsafe {
-            if let Err(error) = check("rcl_publisher_fini", rcl::rcl_publisher_fini(self.handle, self.context.node_mut())) {
+            if let Err(error) = check(
+                "rcl_publisher_fini",
+                rcl::rcl_publisher_fini(self.handle, self.context.node_mut()),
+            ) {
                 tracing::debug!(%error, "ending a publisher");
             }
             drop(Box::from_raw(self.handle));

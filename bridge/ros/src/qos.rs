@@ -110,10 +110,17 @@ impl Qos {
     #[must_use]
     pub fn for_subscription(publishers: &[Endpoint]) -> Self {
         let mut qos = Self::default();
-        if publishers.iter().any(|p| p.qos.reliability != Reliability::Reliable) {
+        if publishers
+            .iter()
+            .any(|p| p.qos.reliability != Reliability::Reliable)
+        {
             qos.reliability = Reliability::BestEffort;
         }
-        if !publishers.is_empty() && publishers.iter().all(|p| p.qos.durability == Durability::TransientLocal) {
+        if !publishers.is_empty()
+            && publishers
+                .iter()
+                .all(|p| p.qos.durability == Durability::TransientLocal)
+        {
             qos.durability = Durability::TransientLocal;
         }
         qos
@@ -124,24 +131,37 @@ impl Qos {
     #[must_use]
     pub fn refuses(&self, requested: &Self) -> Option<String> {
         let mut reasons = Vec::new();
-        if self.reliability == Reliability::BestEffort && requested.reliability == Reliability::Reliable {
+        if self.reliability == Reliability::BestEffort
+            && requested.reliability == Reliability::Reliable
+        {
             reasons.push("the publisher is best_effort, the subscription asks for reliable");
         }
-        if self.durability == Durability::Volatile && requested.durability == Durability::TransientLocal {
+        if self.durability == Durability::Volatile
+            && requested.durability == Durability::TransientLocal
+        {
             reasons.push("the publisher is volatile, the subscription asks for transient_local");
         }
         // No deadline or lease is the longest one.
-        let longer = |offered: Option<Duration>, requested: Option<Duration>| requested.is_some_and(|r| offered.is_none_or(|o| o > r));
+        let longer = |offered: Option<Duration>, requested: Option<Duration>| {
+            requested.is_some_and(|r| offered.is_none_or(|o| o > r))
+        };
         if longer(self.deadline, requested.deadline) {
             reasons.push("the publisher's deadline is longer than the one asked for");
         }
-        if self.liveliness == Liveliness::Automatic && requested.liveliness == Liveliness::ManualByTopic {
+        if self.liveliness == Liveliness::Automatic
+            && requested.liveliness == Liveliness::ManualByTopic
+        {
             reasons.push("the publisher's liveliness is automatic, the subscription asks for manual_by_topic");
         }
         if longer(self.lease, requested.lease) {
             reasons.push("the publisher's liveliness lease is longer than the one asked for");
         }
-        (!reasons.is_empty()).then(|| format!("{} (offered: {self}; requested: {requested})", reasons.join("; ")))
+        (!reasons.is_empty()).then(|| {
+            format!(
+                "{} (offered: {self}; requested: {requested})",
+                reasons.join("; ")
+            )
+        })
     }
 
     pub(crate) fn from_rmw(rmw: &rcl::rmw_qos_profile_t) -> Self {
@@ -173,11 +193,19 @@ impl Qos {
 
 impl fmt::Display for Qos {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}, {}", self.reliability, self.durability, self.history)?;
+        write!(
+            f,
+            "{}, {}, {}",
+            self.reliability, self.durability, self.history
+        )?;
         if self.history == History::KeepLast && self.depth > 0 {
             write!(f, " {}", self.depth)?;
         }
-        for (name, value) in [("deadline", self.deadline), ("lifespan", self.lifespan), ("lease", self.lease)] {
+        for (name, value) in [
+            ("deadline", self.deadline),
+            ("lifespan", self.lifespan),
+            ("lease", self.lease),
+        ] {
             if let Some(value) = value {
                 write!(f, ", {name} {value:?}")?;
             }
@@ -195,7 +223,10 @@ fn duration(time: rcl::rmw_time_s) -> Option<Duration> {
 
 fn time(duration: Option<Duration>) -> rcl::rmw_time_s {
     let duration = duration.unwrap_or_default();
-    rcl::rmw_time_s { sec: duration.as_secs(), nsec: u64::from(duration.subsec_nanos()) }
+    rcl::rmw_time_s {
+        sec: duration.as_secs(),
+        nsec: u64::from(duration.subsec_nanos()),
+    }
 }
 
 #[cfg(test)]
@@ -203,7 +234,14 @@ mod tests {
     use super::*;
 
     fn endpoint(reliability: Reliability, durability: Durability) -> Endpoint {
-        Endpoint { qos: Qos { reliability, durability, ..Qos::default() }, ..Endpoint::default() }
+        Endpoint {
+            qos: Qos {
+                reliability,
+                durability,
+                ..Qos::default()
+            },
+            ..Endpoint::default()
+        }
     }
 
     #[test]
@@ -215,10 +253,19 @@ mod tests {
             (vec![(Reliable, Volatile)], (Reliable, Volatile)),
             (vec![(Reliable, TransientLocal)], (Reliable, TransientLocal)),
             (vec![(BestEffort, Volatile)], (BestEffort, Volatile)),
-            (vec![(Reliable, TransientLocal), (BestEffort, TransientLocal)], (BestEffort, TransientLocal)),
-            (vec![(Reliable, TransientLocal), (Reliable, Volatile)], (Reliable, Volatile)),
+            (
+                vec![(Reliable, TransientLocal), (BestEffort, TransientLocal)],
+                (BestEffort, TransientLocal),
+            ),
+            (
+                vec![(Reliable, TransientLocal), (Reliable, Volatile)],
+                (Reliable, Volatile),
+            ),
         ] {
-            let publishers: Vec<_> = publishers.into_iter().map(|(r, d)| endpoint(r, d)).collect();
+            let publishers: Vec<_> = publishers
+                .into_iter()
+                .map(|(r, d)| endpoint(r, d))
+                .collect();
             let qos = Qos::for_subscription(&publishers);
             assert_eq!((qos.reliability, qos.durability), expected);
             for publisher in &publishers {
@@ -230,9 +277,17 @@ mod tests {
     #[test]
     fn incompatibility_names_both_profiles() {
         let offered = endpoint(Reliability::BestEffort, Durability::Volatile).qos;
-        let requested = Qos { deadline: Some(Duration::from_millis(100)), ..Qos::default() };
+        let requested = Qos {
+            deadline: Some(Duration::from_millis(100)),
+            ..Qos::default()
+        };
         let reason = offered.refuses(&requested).unwrap();
-        assert!(reason.contains("best_effort") && reason.contains("reliable") && reason.contains("deadline 100ms"), "{reason}");
+        assert!(
+            reason.contains("best_effort")
+                && reason.contains("reliable")
+                && reason.contains("deadline 100ms"),
+            "{reason}"
+        );
         assert_eq!(Qos::default().refuses(&offered), None);
     }
 }

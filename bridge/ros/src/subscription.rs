@@ -9,8 +9,8 @@ use parking_lot::RwLock;
 use r2r_rcl as rcl;
 
 use crate::context::Context;
-use crate::events::Event;
 use crate::error::RosError;
+use crate::events::Event;
 use crate::fastdds::{self, DirectTypeSupport};
 use crate::ffi::{c_string, check, entities};
 use crate::publisher::OwnGids;
@@ -64,7 +64,9 @@ impl Subscription {
         options: SubscriptionOptions,
     ) -> Result<Self, RosError> {
         let name = c_string(topic)?;
-        let path = options.take_path.unwrap_or_else(|| fastdds::best_path(context));
+        let path = options
+            .take_path
+            .unwrap_or_else(|| fastdds::best_path(context));
         let direct = match path {
             TakePath::SingleCopy => DirectTypeSupport::of(type_support),
             TakePath::Serialized => None,
@@ -77,8 +79,16 @@ impl Subscription {
             let handle = Box::into_raw(Box::new(rcl::rcl_get_zero_initialized_subscription()));
             let mut rcl_options = rcl::rcl_subscription_get_default_options();
             rcl_options.qos = qos.to_rmw(rcl_options.qos);
-            rcl_options.rmw_subscription_options.ignore_local_publications = options.ignore_local;
-            let code = rcl::rcl_subscription_init(handle, context.node(), support, name.as_ptr(), &raw const rcl_options);
+            rcl_options
+                .rmw_subscription_options
+                .ignore_local_publications = options.ignore_local;
+            let code = rcl::rcl_subscription_init(
+                handle,
+                context.node(),
+                support,
+                name.as_ptr(),
+                &raw const rcl_options,
+            );
             if let Err(error) = check("rcl_subscription_init", code) {
                 drop(Box::from_raw(handle));
                 return Err(error);
@@ -96,7 +106,11 @@ impl Subscription {
             };
             drop(guard); // what follows may call back into code that makes entities
             // Calls it at once if messages are there already.
-            let code = rcl::rcl_subscription_set_on_new_message_callback(handle, Some(arrived), subscription.on_message.cast());
+            let code = rcl::rcl_subscription_set_on_new_message_callback(
+                handle,
+                Some(arrived),
+                subscription.on_message.cast(),
+            );
             check("rcl_subscription_set_on_new_message_callback", code)?;
             Ok(subscription)
         }
@@ -116,7 +130,9 @@ impl Subscription {
             }
         };
         Ok(match taken {
-            Taken::Message { info, .. } if self.ignore_local && OwnGids::contains(&info.gid) => Taken::Echo,
+            Taken::Message { info, .. } if self.ignore_local && OwnGids::contains(&info.gid) => {
+                Taken::Echo
+            }
             other => other,
         })
     }
@@ -125,13 +141,19 @@ impl Subscription {
     #[must_use]
     pub fn qos(&self) -> Qos {
         // SAFETY: the handle is valid; the profile lives as long as it.
-        unsafe { rcl::rcl_subscription_get_actual_qos(self.handle).as_ref() }.map(Qos::from_rmw).unwrap_or_default()
+        unsafe { rcl::rcl_subscription_get_actual_qos(self.handle).as_ref() }
+            .map(Qos::from_rmw)
+            .unwrap_or_default()
     }
 
     /// How messages are taken.
     #[must_use]
     pub fn take_path(&self) -> TakePath {
-        if self.direct.is_some() { TakePath::SingleCopy } else { TakePath::Serialized }
+        if self.direct.is_some() {
+            TakePath::SingleCopy
+        } else {
+            TakePath::Serialized
+        }
     }
 
     /// How many publishers it has.
@@ -139,7 +161,8 @@ impl Subscription {
     pub fn publishers(&self) -> usize {
         let mut count = 0;
         // SAFETY: the handle is valid; `count` is written during the call.
-        let code = unsafe { rcl::rcl_subscription_get_publisher_count(self.handle, &raw mut count) };
+        let code =
+            unsafe { rcl::rcl_subscription_get_publisher_count(self.handle, &raw mut count) };
         check("rcl_subscription_get_publisher_count", code).map_or(0, |()| count)
     }
 
@@ -166,7 +189,11 @@ impl Drop for Subscription {
         // SAFETY: the callback is taken away first (rmw waits for one that runs), then the subscription ended, then both boxes are freed;
         // nobody else has the pointers, since this needs `self` alone.
         unsafe {
-            let code = rcl::rcl_subscription_set_on_new_message_callback(self.handle, None, std::ptr::null());
+            let code = rcl::rcl_subscription_set_on_new_message_callback(
+                self.handle,
+                None,
+                std::ptr::null(),
+            );
             if let Err(error) = check("rcl_subscription_set_on_new_message_callback", code) {
                 tracing::debug!(%error, "ending a subscription");
             }
@@ -174,7 +201,10 @@ impl Drop for Subscription {
             for event in self.events.drain(..) {
                 event.end();
             }
-            if let Err(error) = check("rcl_subscription_fini", rcl::rcl_subscription_fini(self.handle, self.context.node_mut())) {
+            if let Err(error) = check(
+                "rcl_subscription_fini",
+                rcl::rcl_subscription_fini(self.handle, self.context.node_mut()),
+            ) {
                 tracing::debug!(%error, "ending a subscription");
             }
             drop(guard);

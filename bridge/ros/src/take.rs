@@ -54,11 +54,18 @@ pub struct MessageInfo {
 impl MessageInfo {
     pub(crate) fn from_rmw(info: &rcl::rmw_message_info_t) -> Self {
         // rmw's "not supported" is the largest number.
-        let publication_seq = Some(info.publication_sequence_number).filter(|n| *n != u64::MAX).unwrap_or(0);
+        let publication_seq = Some(info.publication_sequence_number)
+            .filter(|n| *n != u64::MAX)
+            .unwrap_or(0);
         let mut gid = [0; 24];
         let data = &info.publisher_gid.data;
         gid[..data.len()].copy_from_slice(data);
-        Self { source_ns: info.source_timestamp, received_ns: info.received_timestamp, publication_seq, gid }
+        Self {
+            source_ns: info.source_timestamp,
+            received_ns: info.received_timestamp,
+            publication_seq,
+            gid,
+        }
     }
 }
 
@@ -82,7 +89,11 @@ pub(crate) struct SinkState<'a> {
 
 impl<'a> SinkState<'a> {
     pub(crate) fn new(sink: &'a mut dyn TakeSink) -> Self {
-        Self { sink, asked: None, given: None }
+        Self {
+            sink,
+            asked: None,
+            given: None,
+        }
     }
 
     /// Asks the sink, once. A panic in it must not unwind into C: it counts as a refusal.
@@ -91,7 +102,9 @@ impl<'a> SinkState<'a> {
             return None;
         }
         self.asked = Some(len);
-        self.given = catch_unwind(AssertUnwindSafe(|| self.sink.loan(len))).ok().flatten();
+        self.given = catch_unwind(AssertUnwindSafe(|| self.sink.loan(len)))
+            .ok()
+            .flatten();
         self.given
     }
 }
@@ -103,7 +116,9 @@ unsafe extern "C" fn reallocate(old: *mut c_void, len: usize, state: *mut c_void
     }
     // SAFETY: `state` is the SinkState that `take_serialized` put into the allocator, alive and not otherwise borrowed during the call.
     let state = unsafe { &mut *state.cast::<SinkState<'_>>() };
-    state.ask(len).map_or(ptr::null_mut(), |p| p.as_ptr().cast())
+    state
+        .ask(len)
+        .map_or(ptr::null_mut(), |p| p.as_ptr().cast())
 }
 
 unsafe extern "C" fn allocate(len: usize, state: *mut c_void) -> *mut c_void {
@@ -126,7 +141,10 @@ unsafe extern "C" fn deallocate(_: *mut c_void, _: *mut c_void) {}
 ///
 /// # Safety
 /// `subscription` is initialised, and not ended during the call.
-pub(crate) unsafe fn take_serialized(subscription: *const rcl::rcl_subscription_t, sink: &mut dyn TakeSink) -> Result<Taken, RosError> {
+pub(crate) unsafe fn take_serialized(
+    subscription: *const rcl::rcl_subscription_t,
+    sink: &mut dyn TakeSink,
+) -> Result<Taken, RosError> {
     let mut state = SinkState::new(sink);
     let allocator = rcl::rcutils_allocator_t {
         allocate: Some(allocate),
@@ -135,14 +153,30 @@ pub(crate) unsafe fn take_serialized(subscription: *const rcl::rcl_subscription_
         zero_allocate: Some(zero_allocate),
         state: (&raw mut state).cast(),
     };
-    let mut message =
-        rcl::rcl_serialized_message_t { buffer: ptr::null_mut(), buffer_length: 0, buffer_capacity: 0, allocator };
+    let mut message = rcl::rcl_serialized_message_t {
+        buffer: ptr::null_mut(),
+        buffer_length: 0,
+        buffer_capacity: 0,
+        allocator,
+    };
     let mut info = rcl::rmw_message_info_t::default();
     // SAFETY: the subscription is valid by this function's contract; message, info and the state behind the allocator live during the call,
     // and the rmw writes at most `len` bytes to what `reallocate` gave for `len`.
-    let code =
-        unsafe { rcl::rcl_take_serialized_message(subscription, &raw mut message, &raw mut info, ptr::null_mut()) };
-    finish("rcl_take_serialized_message", code, &state, message.buffer_length, &info)
+    let code = unsafe {
+        rcl::rcl_take_serialized_message(
+            subscription,
+            &raw mut message,
+            &raw mut info,
+            ptr::null_mut(),
+        )
+    };
+    finish(
+        "rcl_take_serialized_message",
+        code,
+        &state,
+        message.buffer_length,
+        &info,
+    )
 }
 
 /// What a take's return code means.
@@ -154,7 +188,10 @@ pub(crate) fn finish(
     info: &rcl::rmw_message_info_t,
 ) -> Result<Taken, RosError> {
     match (code, state.asked) {
-        (0, Some(_)) if state.given.is_some() => Ok(Taken::Message { len: written, info: MessageInfo::from_rmw(info) }),
+        (0, Some(_)) if state.given.is_some() => Ok(Taken::Message {
+            len: written,
+            info: MessageInfo::from_rmw(info),
+        }),
         (_, Some(len)) if state.given.is_none() => {
             reset_error();
             Ok(Taken::Refused { len })
@@ -163,6 +200,10 @@ pub(crate) fn finish(
             reset_error();
             Ok(Taken::Empty)
         }
-        (code, _) => Err(RosError::Call { call, code, message: take_error() }),
+        (code, _) => Err(RosError::Call {
+            call,
+            code,
+            message: take_error(),
+        }),
     }
 }

@@ -47,13 +47,19 @@ impl Waiter {
         unsafe {
             let wake = Box::into_raw(Box::new(rcl::rcl_get_zero_initialized_guard_condition()));
             let options = rcl::rcl_guard_condition_get_default_options();
-            if let Err(error) =
-                check("rcl_guard_condition_init", rcl::rcl_guard_condition_init(wake, context.context_mut(), options))
-            {
+            if let Err(error) = check(
+                "rcl_guard_condition_init",
+                rcl::rcl_guard_condition_init(wake, context.context_mut(), options),
+            ) {
                 drop(Box::from_raw(wake));
                 return Err(error);
             }
-            Ok(Self { context: Arc::clone(context), wake, watched: Mutex::default(), waiting: Mutex::new(()) })
+            Ok(Self {
+                context: Arc::clone(context),
+                wake,
+                watched: Mutex::default(),
+                waiting: Mutex::new(()),
+            })
         }
     }
 
@@ -84,7 +90,10 @@ impl Waiter {
             watched.retain(|subscription| subscription.strong_count() > 0);
             watched.iter().filter_map(Weak::upgrade).collect()
         };
-        let events: Vec<_> = alive.iter().flat_map(|s| s.events().iter().map(move |event| (s, event))).collect();
+        let events: Vec<_> = alive
+            .iter()
+            .flat_map(|s| s.events().iter().map(move |event| (s, event)))
+            .collect();
         let mut woken = Woken::default();
         // SAFETY: the wait set is zero-initialised by rcl, made and ended here; everything added to it is alive until it is ended: the guard
         // conditions with self, the events with `alive`. After rcl_wait an entry is NULL or what was added at that index.
@@ -109,11 +118,19 @@ impl Waiter {
             let outcome = (|| {
                 check("rcl_wait_set_clear", rcl::rcl_wait_set_clear(&raw mut set))?;
                 for condition in [self.wake.cast_const(), graph] {
-                    let code = rcl::rcl_wait_set_add_guard_condition(&raw mut set, condition, std::ptr::null_mut());
+                    let code = rcl::rcl_wait_set_add_guard_condition(
+                        &raw mut set,
+                        condition,
+                        std::ptr::null_mut(),
+                    );
                     check("rcl_wait_set_add_guard_condition", code)?;
                 }
                 for (_, event) in &events {
-                    let code = rcl::rcl_wait_set_add_event(&raw mut set, event.handle(), std::ptr::null_mut());
+                    let code = rcl::rcl_wait_set_add_event(
+                        &raw mut set,
+                        event.handle(),
+                        std::ptr::null_mut(),
+                    );
                     check("rcl_wait_set_add_event", code)?;
                 }
                 let code = rcl::rcl_wait(&raw mut set, -1);

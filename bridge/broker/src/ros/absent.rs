@@ -12,9 +12,6 @@ use iceway_msg::TypeName;
 use super::{QosWish, RosTopic};
 use crate::refusal::Refusal;
 
-/// Whether this broker was built with ROS.
-pub(crate) const BUILT_WITH_ROS: bool = false;
-
 pub(crate) trait TakeSink {
     fn loan(&mut self, len: usize) -> Option<NonNull<u8>>;
 }
@@ -63,10 +60,16 @@ impl RosSide {
     pub(crate) fn topics(&self) -> Vec<RosTopic> {
         match self.0 {}
     }
-    pub(crate) fn topic(&self, _name: &TopicName) -> Option<RosTopic> {
+    pub(crate) fn log(&self, _level: tracing::Level, _message: &str) {
         match self.0 {}
     }
-    pub(crate) fn load_type(&self, _name: &TypeName) -> Result<(RosType, Vec<(TypeName, String)>), Refusal> {
+    pub(crate) fn types(&self, _name: &TopicName) -> Vec<TypeName> {
+        match self.0 {}
+    }
+    pub(crate) fn load_type(
+        &self,
+        _name: &TypeName,
+    ) -> Result<(RosType, Vec<(TypeName, String)>), Refusal> {
         match self.0 {}
     }
     pub(crate) fn subscribe(
@@ -78,7 +81,12 @@ impl RosSide {
     ) -> Result<RosSubscription, Refusal> {
         match self.0 {}
     }
-    pub(crate) fn publisher(&self, _topic: &TopicName, _type: &RosType, _wish: QosWish) -> Result<RosPublisher, Refusal> {
+    pub(crate) fn publisher(
+        &self,
+        _topic: &TopicName,
+        _type: &RosType,
+        _wish: QosWish,
+    ) -> Result<RosPublisher, Refusal> {
         match self.0 {}
     }
     pub(crate) fn is_latched(&self, _topic: &TopicName, _wish: QosWish) -> Option<usize> {
@@ -111,7 +119,12 @@ impl RosPublisher {
     pub(crate) fn wait_for_all_acked(&self, _timeout: Duration) {
         match self.0 {}
     }
-    pub(crate) fn wait_for_subscriptions(&self, _ros: &RosSide, _topic: &TopicName, _timeout: Duration) {
+    pub(crate) fn wait_for_subscriptions(
+        &self,
+        _ros: &RosSide,
+        _topic: &TopicName,
+        _timeout: Duration,
+    ) {
         match self.0 {}
     }
     pub(crate) fn qos(&self) -> String {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use iceway_bus::{Loan, LoanError, Notifier, Publisher, clock};
-use iceway_msg::{Schema, largest_array_offset};
+use iceway_bus::{Loan, LoanError, Placement, Publisher, clock};
+use iceway_msg::{Cdr, Schema, largest_array_offset};
 use parking_lot::Mutex;
 
 use super::retained::Retained;
@@ -27,7 +27,6 @@ pub(crate) struct Inbound {
     schema: Schema,
     type_hash: [u8; 32],
     publisher: Publisher,
-    notifier: Notifier,
     counters: Arc<Counters>,
     min_period: Option<Duration>,
     lanes: [Lane; 2],
@@ -62,7 +61,6 @@ impl Inbound {
         topic: Arc<str>,
         schema: Schema,
         publisher: Publisher,
-        notifier: Notifier,
         counters: Arc<Counters>,
         retained: Option<Arc<Retained>>,
         options: &RouteOptions,
@@ -74,7 +72,6 @@ impl Inbound {
             type_hash: schema.type_hash().0,
             schema,
             publisher,
-            notifier,
             counters,
             min_period: options.min_period,
             lanes: [lane(FAST_LANE), lane(BULK_LANE)],
@@ -100,7 +97,10 @@ impl Inbound {
     }
 
     /// Takes from this subscription from now on; the one before is given back.
-    pub(crate) fn set_subscription(&self, subscription: Arc<RosSubscription>) -> Option<Arc<RosSubscription>> {
+    pub(crate) fn set_subscription(
+        &self,
+        subscription: Arc<RosSubscription>,
+    ) -> Option<Arc<RosSubscription>> {
         self.subscription.lock().replace(subscription)
     }
 
@@ -125,16 +125,20 @@ impl Inbound {
         self.publisher.trim();
     }
 
-    fn send(&self, state: &mut State, loan: Loan<'_>, len: usize, info: &MessageInfo) {
-        let Some(gap) = follow(&mut state.publishers, info) else { return };
+    fn send(&self, state: &mut State, loan: Loan, len: usize, info: &MessageInfo) {
+        let Some(gap) = follow(&mut state.publishers, info) else {
+            return;
+        };
         if gap > 0 {
             state.lost += gap;
             self.counters.lost_in_middleware.add(gap);
         }
         // SAFETY-relevant facts are with `assume_filled`: the middleware said that it wrote `len` bytes.
         let mut frame = super::filled(loan, len);
-        let (taken_ns, taken_mono_ns) = clock::both();
-        let header = frame.header_mut();
+        let (taken_ns, taken_mono_ns) = clock::both_ns();
+        let Some(header) = frame.header_mut() else {
+            return;
+        }; // a forked child
         header.type_hash = self.type_hash;
         header.gid = info.gid;
         header.source_ns = info.source_ns;
@@ -143,21 +147,23 @@ impl Inbound {
         header.taken_mono_ns = taken_mono_ns;
         header.publication_seq = info.publication_seq;
         header.lost_before = state.lost;
+        let kept = *header;
         if let Some(retained) = &state.retained {
-            retained.keep(frame.header(), frame.bytes());
+            retained.keep(&kept, frame.bytes());
         }
         if len != state.last_len || state.frames_since_learned >= RELEARN_FRAMES {
-            state.array_offset = largest_array_offset(&self.schema, frame.bytes());
+            state.array_offset = Cdr::new(frame.bytes())
+                .ok()
+                .and_then(|cdr| largest_array_offset(&self.schema, &cdr));
             state.last_len = len;
             state.frames_since_learned = 0;
         }
         state.frames_since_learned += 1;
         self.largest.fetch_max(len, Ordering::Relaxed);
-        match frame.send() {
+        match frame.send_and_notify() {
             Ok(_) => {
                 self.counters.from_ros.add(1);
                 self.counters.from_ros_bytes.add(len as u64);
-                self.notifier.notify();
             }
             Err(error) => {
                 state.lost += 1;
@@ -214,12 +220,24 @@ fn follow(publishers: &mut Vec<([u8; 24], u64)>, info: &MessageInfo) -> Option<u
 
 impl Work for Inbound {
     fn run(&self) -> bool {
-        let Some(subscription) = self.subscription() else { return false };
+        let Some(subscription) = self.subscription() else {
+            return false;
+        };
         let mut state = self.state.lock();
         for _ in 0..BATCH {
-            let too_soon = self.min_period.is_some_and(|p| state.last_sent.is_some_and(|t| t.elapsed() < p));
-            let mut sink =
-                LoanSink { publisher: &self.publisher, array_offset: state.array_offset, too_soon, loan: None, refused: None };
+            let too_soon = self
+                .min_period
+                .is_some_and(|p| state.last_sent.is_some_and(|t| t.elapsed() < p));
+            let mut sink = LoanSink {
+                publisher: &self.publisher,
+                placement: Placement {
+                    array_offset: state.array_offset,
+                    body_alignment: self.schema.layout().alignment(),
+                },
+                too_soon,
+                loan: None,
+                refused: None,
+            };
             match subscription.take(&mut sink) {
                 Ok(Taken::Empty) => return false,
                 Ok(Taken::Echo) => {}
@@ -260,9 +278,9 @@ enum Refused {
 /// Gives the middleware a loan to write into, once it knows how large the message is.
 struct LoanSink<'a> {
     publisher: &'a Publisher,
-    array_offset: Option<usize>,
+    placement: Placement,
     too_soon: bool,
-    loan: Option<Loan<'a>>,
+    loan: Option<Loan>,
     refused: Option<Refused>,
 }
 
@@ -272,11 +290,11 @@ impl TakeSink for LoanSink<'_> {
             self.refused = Some(Refused::TooSoon);
             return None;
         }
-        match self.publisher.loan(len, self.array_offset) {
+        match self.publisher.loan(len, self.placement) {
             Ok(mut loan) => {
-                let start = loan.as_uninit_slice().as_mut_ptr().cast::<u8>();
+                let start = loan.as_mut_ptr();
                 self.loan = Some(loan);
-                std::ptr::NonNull::new(start)
+                Some(start)
             }
             Err(error) => {
                 self.refused = Some(Refused::Loan(error));
@@ -294,10 +312,19 @@ mod tests {
     fn gaps_and_repetitions_are_told_apart_per_publisher() {
         let mut publishers = Vec::new();
         let mut at = |gid: u8, seq| {
-            let info = MessageInfo { source_ns: 0, received_ns: 0, publication_seq: seq, gid: [gid; 24] };
+            let info = MessageInfo {
+                source_ns: 0,
+                received_ns: 0,
+                publication_seq: seq,
+                gid: [gid; 24],
+            };
             follow(&mut publishers, &info)
         };
-        assert_eq!(at(1, 5), Some(0), "what was before the first is not ours to count");
+        assert_eq!(
+            at(1, 5),
+            Some(0),
+            "what was before the first is not ours to count"
+        );
         assert_eq!(at(1, 6), Some(0));
         assert_eq!(at(1, 9), Some(2));
         assert_eq!(at(2, 1), Some(0));

@@ -9,7 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use iceway_bus::control::{Durability, ErrorCode as Code, Role, RouteStats};
-use iceway_bus::{BusError, BusNode, Channel, ChannelSpec, Loan, FilledLoan, PublisherOptions, SubscriberOptions, TopicName};
+use iceway_bus::{
+    BusError, BusNode, Channel, ChannelSpec, FilledLoan, Loan, PublisherOptions, SubscriberOptions,
+    TopicName,
+};
 use iceway_msg::TypeName;
 use parking_lot::Mutex;
 
@@ -26,6 +29,8 @@ pub(crate) use table::{Demand, RouteTable};
 
 /// How long a half of a route lives on when nobody wants it any more, so that clients that come and go do not make it flap.
 const LINGER: Duration = Duration::from_millis(1000);
+/// The middleware may pad a message to a multiple of 4 or 8.
+const MAX_PADDING: u64 = 8;
 /// Depth of ROS queues where nobody asks for another.
 pub(crate) const DEFAULT_DEPTH: usize = 10;
 /// How long `advertise` waits for ROS subscriptions that are known to match, so that the first message reaches them.
@@ -75,11 +80,24 @@ impl Route {
         let spec = ChannelSpec {
             type_name: schema.type_name().clone(),
             type_hash: schema.type_hash(),
-            max_message_bytes: options.max_message_bytes.or(schema.layout().max_size),
+            max_message_bytes: options
+                .max_message_bytes
+                .or(schema
+                    .layout()
+                    .max_size()
+                    .map(|body| body as u64 + 4 + MAX_PADDING))
+                .unwrap_or(site.node.limits().max_message_bytes),
         };
         let channel = site.node.create_channel(&topic, &spec).map_err(from_bus)?;
         let counters = Arc::default();
-        Ok(Self { topic, message_type, options, channel, counters, halves: Mutex::default() })
+        Ok(Self {
+            topic,
+            message_type,
+            options,
+            channel,
+            counters,
+            halves: Mutex::default(),
+        })
     }
 
     pub(crate) fn type_name(&self) -> &TypeName {
@@ -87,7 +105,12 @@ impl Route {
     }
 
     /// One more client wants the topic in this role; starts the half that it needs.
-    pub(crate) fn acquire(&self, site: &Site<'_>, role: Role, wish: QosWish) -> Result<(), Refusal> {
+    pub(crate) fn acquire(
+        &self,
+        site: &Site<'_>,
+        role: Role,
+        wish: QosWish,
+    ) -> Result<(), Refusal> {
         let wish = wish.under(&self.options);
         let mut halves = self.halves.lock();
         match role {
@@ -133,7 +156,12 @@ impl Route {
     }
 
     /// A client's port exists now: a late joiner gets what is retained, a writer is connected to before its first frame.
-    pub(crate) fn ready(&self, site: &Site<'_>, role: Role, receiver: Option<u64>) -> Result<(), Refusal> {
+    pub(crate) fn ready(
+        &self,
+        site: &Site<'_>,
+        role: Role,
+        receiver: Option<u64>,
+    ) -> Result<(), Refusal> {
         match role {
             Role::Subscriber => {
                 let (inbound, retained) = {
@@ -145,14 +173,22 @@ impl Route {
                 }
                 if let (Some(retained), Some(receiver)) = (retained, receiver) {
                     retained.send_to(receiver).map_err(|e| {
-                        Refusal::new(Code::NoMemory, format!("the retained messages of {} could not be sent: {e}", self.topic))
+                        Refusal::new(
+                            Code::NoMemory,
+                            format!(
+                                "the retained messages of {} could not be sent: {e}",
+                                self.topic
+                            ),
+                        )
                     })?;
                 }
             }
             Role::Publisher => {
                 let publisher = {
                     let halves = self.halves.lock();
-                    let Some(outbound) = &halves.outbound else { return Ok(()) };
+                    let Some(outbound) = &halves.outbound else {
+                        return Ok(());
+                    };
                     outbound.update_connections();
                     outbound.ros().cloned()
                 };
@@ -169,8 +205,16 @@ impl Route {
         let over = |since: Option<Instant>| since.is_some_and(|t| t.elapsed() > LINGER);
         let (inbound, outbound) = {
             let mut halves = self.halves.lock();
-            let inbound = if over(halves.inbound_idle) && !halves.pinned { halves.inbound.take() } else { None };
-            let outbound = if over(halves.outbound_idle) { halves.outbound.take() } else { None };
+            let inbound = if over(halves.inbound_idle) && !halves.pinned {
+                halves.inbound.take()
+            } else {
+                None
+            };
+            let outbound = if over(halves.outbound_idle) {
+                halves.outbound.take()
+            } else {
+                None
+            };
             (inbound, outbound)
         };
         // Outside the lock: the last messages may take a while to reach ROS.
@@ -182,7 +226,10 @@ impl Route {
         if let Some(inbound) = &halves.inbound {
             inbound.trim();
         }
-        halves.subscribers + halves.publishers == 0 && !halves.pinned && halves.inbound.is_none() && halves.outbound.is_none()
+        halves.subscribers + halves.publishers == 0
+            && !halves.pinned
+            && halves.inbound.is_none()
+            && halves.outbound.is_none()
     }
 
     /// Ends both halves now.
@@ -202,8 +249,12 @@ impl Route {
     pub(crate) fn follow_graph(&self, site: &Site<'_>) {
         let Some(ros) = site.ros else { return };
         let mut halves = self.halves.lock();
-        let Some(inbound) = halves.inbound.clone() else { return };
-        let Some(subscription) = inbound.subscription() else { return };
+        let Some(inbound) = halves.inbound.clone() else {
+            return;
+        };
+        let Some(subscription) = inbound.subscription() else {
+            return;
+        };
         if subscription.still_fits(ros, &self.topic) {
             return;
         }
@@ -213,8 +264,13 @@ impl Route {
         // The topic may have turned out to be latched.
         if halves.retained.is_none() {
             match self.retain(site, &mut halves, wish) {
-                Ok(()) => halves.retained.iter().for_each(|retained| inbound.set_retained(Arc::clone(retained))),
-                Err(error) => tracing::warn!(topic = %self.topic, %error, "cannot retain the latched messages"),
+                Ok(()) => halves
+                    .retained
+                    .iter()
+                    .for_each(|retained| inbound.set_retained(Arc::clone(retained))),
+                Err(error) => {
+                    tracing::warn!(topic = %self.topic, %error, "cannot retain the latched messages")
+                }
             }
         }
         match self.subscribe(site, &inbound, wish) {
@@ -226,17 +282,26 @@ impl Route {
         }
     }
 
-    fn start_inbound(&self, site: &Site<'_>, halves: &mut Halves, wish: QosWish) -> Result<(), Refusal> {
+    fn start_inbound(
+        &self,
+        site: &Site<'_>,
+        halves: &mut Halves,
+        wish: QosWish,
+    ) -> Result<(), Refusal> {
         self.retain(site, halves, wish)?;
-        if site.ros.is_none() || halves.inbound.is_some() || self.options.direction == Direction::ToRos {
+        if site.ros.is_none()
+            || halves.inbound.is_some()
+            || self.options.direction == Direction::ToRos
+        {
             return Ok(());
         }
         halves.wish = wish;
         let inbound = Inbound::new(
             self.topic.as_str().into(),
             self.message_type.schema.clone(),
-            self.channel.publisher(&PublisherOptions::default()).map_err(from_bus)?,
-            self.channel.notifier().map_err(from_bus)?,
+            self.channel
+                .publisher(&PublisherOptions::default())
+                .map_err(from_bus)?,
             Arc::clone(&self.counters),
             halves.retained.clone(),
             &self.options,
@@ -248,8 +313,15 @@ impl Route {
         Ok(())
     }
 
-    fn subscribe(&self, site: &Site<'_>, inbound: &Arc<Inbound>, wish: QosWish) -> Result<(), Refusal> {
-        let (Some(ros), Some(support)) = (site.ros, &self.message_type.ros) else { return Ok(()) };
+    fn subscribe(
+        &self,
+        site: &Site<'_>,
+        inbound: &Arc<Inbound>,
+        wish: QosWish,
+    ) -> Result<(), Refusal> {
+        let (Some(ros), Some(support)) = (site.ros, &self.message_type.ros) else {
+            return Ok(());
+        };
         let target = Arc::downgrade(inbound);
         let on_message = Box::new(move || {
             if let Some(inbound) = target.upgrade() {
@@ -263,7 +335,12 @@ impl Route {
         Ok(())
     }
 
-    fn start_outbound(&self, site: &Site<'_>, halves: &mut Halves, wish: QosWish) -> Result<(), Refusal> {
+    fn start_outbound(
+        &self,
+        site: &Site<'_>,
+        halves: &mut Halves,
+        wish: QosWish,
+    ) -> Result<(), Refusal> {
         if halves.outbound.is_some() {
             return Ok(());
         }
@@ -279,7 +356,13 @@ impl Route {
         let outbound = Outbound::start(Parts {
             topic: self.topic.as_str().into(),
             schema: self.message_type.schema.clone(),
-            subscriber: self.channel.subscriber(&SubscriberOptions { depth: buffer, ..SubscriberOptions::default() }).map_err(from_bus)?,
+            subscriber: self
+                .channel
+                .subscriber(&SubscriberOptions {
+                    depth: buffer,
+                    ..SubscriberOptions::default()
+                })
+                .map_err(from_bus)?,
             listener: self.channel.listener().map_err(from_bus)?,
             wake: self.channel.notifier().map_err(from_bus)?,
             acks: self.channel.acker().map_err(from_bus)?,
@@ -298,13 +381,15 @@ impl Route {
         if halves.retained.is_some() {
             return Ok(());
         }
-        let by_wish = (wish.durability == Some(Durability::TransientLocal)).then(|| wish.depth.unwrap_or(1));
+        let by_wish =
+            (wish.durability == Some(Durability::TransientLocal)).then(|| wish.depth.unwrap_or(1));
         let depth = by_wish.or_else(|| site.ros.and_then(|ros| ros.is_latched(&self.topic, wish)));
         if let Some(depth) = depth {
             halves.retained = Some(Arc::new(Retained::new(
                 depth.max(1),
-                self.channel.publisher(&PublisherOptions::default()).map_err(from_bus)?,
-                self.channel.notifier().map_err(from_bus)?,
+                self.channel
+                    .publisher(&PublisherOptions::default())
+                    .map_err(from_bus)?,
             )));
         }
         Ok(())
@@ -318,8 +403,16 @@ impl Route {
             type_name: self.type_name().to_string(),
             subscribers: count(halves.subscribers),
             publishers: count(halves.publishers),
-            from_ros: halves.inbound.as_ref().and_then(|i| i.subscription()).map(|s| s.qos()),
-            to_ros: halves.outbound.as_ref().and_then(|o| o.ros()).map(|p| p.qos()),
+            from_ros: halves
+                .inbound
+                .as_ref()
+                .and_then(|i| i.subscription())
+                .map(|s| s.qos()),
+            to_ros: halves
+                .outbound
+                .as_ref()
+                .and_then(|o| o.ros())
+                .map(|p| p.qos()),
             latched: halves.retained.is_some(),
             counters: self.counters.values(),
         }
@@ -342,7 +435,11 @@ impl Route {
             return;
         }
         halves.types_warned_of = in_ros.to_vec();
-        let others: Vec<_> = in_ros.iter().filter(|t| *t != self.type_name()).map(TypeName::as_str).collect();
+        let others: Vec<_> = in_ros
+            .iter()
+            .filter(|t| *t != self.type_name())
+            .map(TypeName::as_str)
+            .collect();
         if !others.is_empty() {
             tracing::warn!(
                 "{} is bridged as {}, but ROS nodes also use it as {}: those messages do not reach the AI processes, nor theirs those nodes",

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use iceway_bus::ack::AckWriter;
+use iceway_bus::ack::Acker;
 use iceway_bus::{Frame, Listener, Notifier, ReceiveError, Subscriber};
 use iceway_msg::{Schema, validate};
 
@@ -29,7 +29,7 @@ struct Shared {
     topic: Arc<str>,
     schema: Schema,
     subscriber: Subscriber,
-    acks: AckWriter,
+    acks: Acker,
     ros: Option<Arc<RosPublisher>>,
     retained: Option<Arc<Retained>>,
     counters: Arc<Counters>,
@@ -44,7 +44,7 @@ pub(crate) struct Parts {
     pub(crate) listener: Listener,
     /// Wakes the thread for its end.
     pub(crate) wake: Notifier,
-    pub(crate) acks: AckWriter,
+    pub(crate) acks: Acker,
     pub(crate) ros: Option<Arc<RosPublisher>>,
     pub(crate) retained: Option<Arc<Retained>>,
     pub(crate) counters: Arc<Counters>,
@@ -52,13 +52,37 @@ pub(crate) struct Parts {
 
 impl Outbound {
     pub(crate) fn start(parts: Parts) -> std::io::Result<Self> {
-        let Parts { topic, schema, subscriber, listener, wake, acks, ros, retained, counters } = parts;
+        let Parts {
+            topic,
+            schema,
+            subscriber,
+            listener,
+            wake,
+            acks,
+            ros,
+            retained,
+            counters,
+        } = parts;
         let name = format!("to-ros{topic}").chars().take(15).collect();
-        let shared =
-            Arc::new(Shared { topic, schema, subscriber, acks, ros, retained, counters, stop: AtomicBool::new(false) });
+        let shared = Arc::new(Shared {
+            topic,
+            schema,
+            subscriber,
+            acks,
+            ros,
+            retained,
+            counters,
+            stop: AtomicBool::new(false),
+        });
         let worker = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name(name).spawn(move || worker.run(&listener))?;
-        Ok(Self { shared, wake, thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name(name)
+            .spawn(move || worker.run(&listener))?;
+        Ok(Self {
+            shared,
+            wake,
+            thread: Some(thread),
+        })
     }
 
     /// Connects to writers that came since, before their first frame.
@@ -100,10 +124,12 @@ impl Shared {
             match self.subscriber.receive() {
                 Ok(Some(frame)) => {
                     self.publish(&frame);
-                    self.acks.acknowledge(frame.header());
+                    self.acks.note(&frame);
                 }
                 Ok(None) => break,
-                Err(ReceiveError::BorrowLimit { .. }) => unreachable!("this thread holds one frame at a time"),
+                Err(ReceiveError::BorrowLimit { .. }) => {
+                    unreachable!("this thread holds one frame at a time")
+                }
                 Err(error) => {
                     if self.counters.malformed.one_worth_telling() {
                         tracing::warn!(topic = %self.topic, %error, "a frame of an AI process could not be read");
@@ -115,6 +141,7 @@ impl Shared {
         self.acks.flush();
         let stats = self.subscriber.stats();
         self.counters.overflow.set(stats.overflow);
+        self.counters.writer_drops.set(stats.writer_drops);
     }
 
     fn publish(&self, frame: &Frame) {

@@ -6,20 +6,23 @@
 
 use std::collections::VecDeque;
 
-use iceway_bus::{FrameFlags, FrameHeader, Notifier, Publisher};
+use iceway_bus::{FrameFlags, FrameHeader, Placement, Publisher};
 use parking_lot::Mutex;
 
 /// What late joiners of one topic get.
 pub(crate) struct Retained {
     depth: usize,
     publisher: Publisher,
-    notifier: Notifier,
     frames: Mutex<VecDeque<(FrameHeader, Vec<u8>)>>,
 }
 
 impl Retained {
-    pub(crate) fn new(depth: usize, publisher: Publisher, notifier: Notifier) -> Self {
-        Self { depth, publisher, notifier, frames: Mutex::new(VecDeque::with_capacity(depth)) }
+    pub(crate) fn new(depth: usize, publisher: Publisher) -> Self {
+        Self {
+            depth,
+            publisher,
+            frames: Mutex::new(VecDeque::with_capacity(depth)),
+        }
     }
 
     pub(crate) fn depth(&self) -> usize {
@@ -40,25 +43,32 @@ impl Retained {
         frames.push_back((*header, buffer));
     }
 
-    /// Sends what is kept to the participant that just joined, oldest first.
-    pub(crate) fn send_to(&self, participant: u64) -> Result<usize, String> {
+    /// Sends what is kept to the receiver that just joined, oldest first.
+    pub(crate) fn send_to(&self, receiver: u64) -> Result<usize, String> {
         let frames = self.frames.lock();
         for (header, cdr) in frames.iter() {
             // A writer never hears itself, live or later.
-            if header.origin == participant {
+            if header.origin == receiver {
                 continue;
             }
-            let loan = self.publisher.loan(cdr.len(), None).map_err(|e| e.to_string())?;
+            let loan = self
+                .publisher
+                .loan(cdr.len(), Placement::UNKNOWN)
+                .map_err(|e| e.to_string())?;
             let mut frame = loan.fill(cdr);
-            let place = *frame.header();
-            let sent = frame.header_mut();
-            *sent = FrameHeader { cdr_offset: place.cdr_offset, cdr_len: place.cdr_len, ..*header };
-            sent.flags |= FrameFlags::RETAINED.0;
-            sent.target = participant;
+            if let Some(sent) = frame.header_mut() {
+                *sent = FrameHeader {
+                    cdr_offset: sent.cdr_offset,
+                    cdr_len: sent.cdr_len,
+                    ..*header
+                };
+                sent.flags |= FrameFlags::RETAINED.0;
+                sent.target = receiver;
+            }
             frame.send().map_err(|e| e.to_string())?;
         }
         if !frames.is_empty() {
-            self.notifier.notify();
+            self.publisher.notify();
         }
         Ok(frames.len())
     }

@@ -42,16 +42,26 @@ impl RouteTable {
                 if theirs != ours {
                     return Err(Refusal::new(
                         Code::TypeMismatch,
-                        format!("{topic} is bridged as {ours}, but {theirs} is asked for; a topic has one type"),
+                        format!(
+                            "{topic} is bridged as {ours}, but {theirs} is asked for; a topic has one type"
+                        ),
                     ));
                 }
                 Arc::clone(route)
             }
             None if routes.len() >= MAX_ROUTES => {
-                return Err(Refusal::new(Code::Limit, format!("there are {MAX_ROUTES} routes already; this broker takes no more")));
+                return Err(Refusal::new(
+                    Code::Limit,
+                    format!("there are {MAX_ROUTES} routes already; this broker takes no more"),
+                ));
             }
             None => {
-                let route = Arc::new(Route::new(site, topic.clone(), Arc::clone(message_type), options)?);
+                let route = Arc::new(Route::new(
+                    site,
+                    topic.clone(),
+                    Arc::clone(message_type),
+                    options,
+                )?);
                 routes.insert(topic.clone(), Arc::clone(&route));
                 route
             }

@@ -15,7 +15,9 @@ pub(crate) fn message(value: &Value, full: bool) -> String {
 }
 
 fn fields(out: &mut String, value: &Value, indent: usize, full: bool) {
-    let Value::Struct(members) = value else { return };
+    let Value::Struct(members) = value else {
+        return;
+    };
     for (name, value) in members {
         let _ = write!(out, "{:indent$}{name}:", "");
         field(out, value, indent, full);
@@ -43,10 +45,13 @@ fn field(out: &mut String, value: &Value, indent: usize, full: bool) {
             let texts: Vec<_> = shown(items, full).iter().map(|i| scalar(i, full)).collect();
             let _ = writeln!(out, " [{}{}]", texts.join(", "), cut(items.len(), full));
         }
-        Value::Array(array) => {
+        Value::Numbers(array) => {
             let len = array.len();
-            let texts: Vec<_> =
-                array.iter().take(if full { len } else { SHOWN }).map(|i| scalar(&i, full)).collect();
+            let texts: Vec<_> = array
+                .iter()
+                .take(if full { len } else { SHOWN })
+                .map(|i| scalar(&i, full))
+                .collect();
             let _ = writeln!(out, " [{}{}]", texts.join(", "), cut(len, full));
         }
         other => {
@@ -56,11 +61,19 @@ fn field(out: &mut String, value: &Value, indent: usize, full: bool) {
 }
 
 fn shown<T>(items: &[T], full: bool) -> &[T] {
-    if full { items } else { &items[..items.len().min(SHOWN)] }
+    if full {
+        items
+    } else {
+        &items[..items.len().min(SHOWN)]
+    }
 }
 
 fn cut(len: usize, full: bool) -> String {
-    if full || len <= SHOWN { String::new() } else { format!(", … {len} in all") }
+    if full || len <= SHOWN {
+        String::new()
+    } else {
+        format!(", … {len} in all")
+    }
 }
 
 fn more(out: &mut String, len: usize, indent: usize, full: bool) {
@@ -75,9 +88,17 @@ fn scalar(value: &Value, full: bool) -> String {
         Value::I64(n) => n.to_string(),
         Value::U64(n) => n.to_string(),
         Value::F64(x) => x.to_string(),
-        Value::Str(text) | Value::WStr(text) => {
-            let kept: String = if full { text.clone() } else { text.chars().take(256).collect() };
-            format!("{:?}{}", kept, if kept.len() < text.len() { " …" } else { "" })
+        Value::Str(text) => {
+            let kept: String = if full {
+                text.to_string()
+            } else {
+                text.chars().take(256).collect()
+            };
+            format!(
+                "{:?}{}",
+                kept,
+                if kept.len() < text.len() { " …" } else { "" }
+            )
         }
         other => format!("{other:?}"),
     }

@@ -25,6 +25,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(2);
 pub struct AdvertiseOptions {
     /// QoS of the ROS publisher.
     pub qos: Option<Qos>,
+    /// The type's definition, for a broker that has no ROS; where it has, it must be the same as ROS's.
+    pub definition: Option<String>,
     /// How long to wait for the broker.
     pub timeout: Duration,
     /// How long [`ClientPublisher::send`] waits for ROS, or for a broker.
@@ -35,6 +37,7 @@ impl Default for AdvertiseOptions {
     fn default() -> Self {
         Self {
             qos: None,
+            definition: None,
             timeout: Duration::from_secs(5),
             send_timeout: Duration::from_secs(1),
         }
@@ -103,10 +106,10 @@ impl ClientPublisher {
         interrupt: Interrupt<'_>,
     ) -> Result<Self, ClientError> {
         let core = handle.core();
-        let topic = TopicName::new(topic).map_err(crate::error::BusError::from)?;
         let op = Op::Advertise {
             topic: topic.to_string(),
             type_name: type_name.to_owned(),
+            definition: options.definition.clone(),
             qos: options.qos.clone(),
         };
         let reply = match core.request(op.clone(), Instant::now() + options.timeout, interrupt)? {

@@ -35,6 +35,8 @@ pub struct SubscribeOptions {
     pub max_age: Option<Duration>,
     /// QoS of the ROS subscription, where it is not to follow the publishers'.
     pub qos: Option<Qos>,
+    /// The type's definition, for a broker that has no ROS; where it has, it must be the same as ROS's.
+    pub definition: Option<String>,
     /// How long to wait for the topic to appear.
     pub timeout: Duration,
 }
@@ -45,6 +47,7 @@ impl Default for SubscribeOptions {
             depth: 1,
             max_age: None,
             qos: None,
+            definition: None,
             timeout: Duration::from_secs(5),
         }
     }
@@ -110,12 +113,12 @@ impl ClientSubscriber {
         interrupt: Interrupt<'_>,
     ) -> Result<Self, ClientError> {
         let core = handle.core();
-        let topic = TopicName::new(topic).map_err(crate::error::BusError::from)?;
         let depth = options.depth.max(1);
         let timeout_ms = u64::try_from(options.timeout.as_millis()).unwrap_or(u64::MAX);
         let subscribe = |type_name: Option<String>| Op::Subscribe {
             topic: topic.to_string(),
             type_name,
+            definition: options.definition.clone(),
             depth: u32::try_from(depth).unwrap_or(u32::MAX),
             qos: options.qos.clone(),
             timeout_ms,

@@ -32,11 +32,14 @@ pub enum Op {
     },
     /// Wants the frames of a topic.
     Subscribe {
-        /// Fully qualified name.
+        /// Its name; a relative one is resolved in the namespace of the broker's node.
         topic: String,
         /// The type, if the client knows it; else it is taken from the graph.
         #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
         type_name: Option<String>,
+        /// The type's definition, for a broker without ROS.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        definition: Option<String>,
         /// How many frames the client will queue.
         depth: u32,
         /// QoS of the ROS subscription, where it is not to follow the publishers'.
@@ -52,11 +55,14 @@ pub enum Op {
     },
     /// Wants to write a topic.
     Advertise {
-        /// Fully qualified name.
+        /// Its name; a relative one is resolved in the namespace of the broker's node.
         topic: String,
         /// The type.
         #[serde(rename = "type")]
         type_name: String,
+        /// The type's definition, for a broker without ROS.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        definition: Option<String>,
         /// QoS of the ROS publisher.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         qos: Option<Qos>,
@@ -309,9 +315,19 @@ pub struct RouteStats {
     /// `pkg/msg/Name`.
     #[serde(rename = "type")]
     pub type_name: String,
-    /// `ros_to_ai` or `ai_to_ros`.
-    pub direction: String,
-    /// `frames`, `bytes`, and losses by cause.
+    /// Subscriptions of AI processes.
+    pub subscribers: u32,
+    /// Publishers of AI processes.
+    pub publishers: u32,
+    /// QoS of the broker's ROS subscription, in words; absent if it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_ros: Option<String>,
+    /// QoS of the broker's ROS publisher, in words; absent if it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to_ros: Option<String>,
+    /// True if late joiners get the last frames.
+    pub latched: bool,
+    /// Frames and bytes each way, and losses by cause.
     pub counters: BTreeMap<String, u64>,
 }
 
