@@ -15,7 +15,7 @@ use crate::fork::ForkGuard;
 use crate::loan::{Loan, Placement, complete_header};
 use crate::memory::{Segment, exclude_from_core_dumps};
 use crate::node::NodeCore;
-use crate::wire::{IoxFilled, IoxPublisher};
+use crate::wire::{IoxFilled, IoxLoan, IoxPublisher};
 
 /// What a publisher port takes in /dev/shm at most, its chunks aside.
 const PUBLISHER_BYTES: u64 = 512 << 10;
@@ -27,8 +27,8 @@ const CHUNK_ALIGNMENT: u64 = 64;
 const HEADERS: u64 = 256;
 /// A port has at least so many chunks; where address space is short, they get smaller.
 const MIN_CHUNKS: u64 = 16;
-/// Chunks that may be on loan at the same time.
-const MAX_LOANS: usize = 1024;
+/// A port has at most so many chunks: sixteen receivers with 256 frames each.
+const MAX_CHUNKS: u64 = 4096;
 
 /// Options of [`crate::Channel::publisher`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,6 +48,7 @@ pub(crate) struct PublisherCore {
     port: ForkGuard<IoxPublisher>,
     sequence: Mutex<Sequence>,
     segment: Segment,
+    trimming: Mutex<()>,
     notifier: Notifier,
     headers: usize,
     capacity: usize,
@@ -80,7 +81,7 @@ impl ChunkPlan {
         Self {
             payload,
             stride,
-            count: (port_bytes / stride).max(1),
+            count: (port_bytes / stride).clamp(1, MAX_CHUNKS),
         }
     }
 
@@ -130,7 +131,7 @@ impl Publisher {
             .publisher_builder()
             .allocation_strategy(AllocationStrategy::Static)
             .initial_max_slice_len(payload)
-            .max_loaned_samples(MAX_LOANS.min(count))
+            .max_loaned_samples(count)
             .override_sample_preallocation(move |worst_case| count.min(worst_case))
             .backpressure_strategy(BackpressureStrategy::DiscardData)
             .create()
@@ -141,6 +142,7 @@ impl Publisher {
             port,
             sequence: Mutex::default(),
             segment,
+            trimming: Mutex::new(()),
             notifier: Notifier::new(node, &channel.events)?,
             headers,
             capacity: usize::try_from(max_message).unwrap_or(usize::MAX),
@@ -165,12 +167,7 @@ impl Publisher {
             return Err(BusError::iceoryx("surveying a publisher", found));
         }
         exclude_from_core_dumps(chunk as *const u8);
-        let worst_case = usize::try_from(plan.count).unwrap_or(usize::MAX);
-        let segment = Segment::new(
-            chunk,
-            plan.stride as usize,
-            worst_case.min(MAX_TRACKED_CHUNKS),
-        );
+        let segment = Segment::new(chunk, plan.stride as usize, plan.count as usize);
         Ok((headers, segment))
     }
 
@@ -272,11 +269,12 @@ impl Publisher {
         {
             return 0;
         }
+        let _trimming = core.trimming.lock().unwrap_or_else(PoisonError::into_inner);
         // Free chunks are a stack: what was used last is on top, what never was is at the bottom. All are held
         // until the end, else the same one would come again; giving them back in reverse keeps the order.
         let mut held = Vec::new();
         let mut freed = 0;
-        while let Ok(sample) = core.loan_chunk(1) {
+        while let Ok(sample) = core.port.loan_slice_uninit(1) {
             let chunk = &raw const *sample.header() as usize;
             let untouched = core.segment.is_untouched(chunk);
             freed += core.segment.trim(chunk);
@@ -296,21 +294,22 @@ impl Publisher {
     }
 }
 
-/// Chunks whose population is remembered.
-const MAX_TRACKED_CHUNKS: usize = 1 << 16;
-
 impl PublisherCore {
-    fn loan_chunk(&self, len: usize) -> Result<crate::wire::IoxLoan, LoanError> {
-        self.port
-            .loan_slice_uninit(len)
-            .map_err(|error| match error {
-                IoxLoanError::OutOfMemory | IoxLoanError::ExceedsMaxLoans => {
-                    LoanError::OutOfChunks {
-                        chunks: self.segment.count(),
-                    }
-                }
-                error => LoanError::Iceoryx(format!("{error:?}")),
-            })
+    fn loan_chunk(&self, len: usize) -> Result<IoxLoan, LoanError> {
+        let loan = match self.port.loan_slice_uninit(len) {
+            Err(IoxLoanError::OutOfMemory | IoxLoanError::ExceedsMaxLoans) => {
+                // Perhaps `trim` holds them all.
+                drop(self.trimming.lock().unwrap_or_else(PoisonError::into_inner));
+                self.port.loan_slice_uninit(len)
+            }
+            other => other,
+        };
+        loan.map_err(|error| match error {
+            IoxLoanError::OutOfMemory | IoxLoanError::ExceedsMaxLoans => LoanError::OutOfChunks {
+                chunks: self.segment.count(),
+            },
+            error => LoanError::Iceoryx(format!("{error:?}")),
+        })
     }
 
     pub(crate) fn send(

@@ -428,3 +428,14 @@ fn limits_are_named_when_they_are_reached() {
         "/test/topic has all of its 2 subscribers: raise the broker's limit `subscribers`"
     );
 }
+
+#[test]
+fn a_subscriber_that_has_not_looked_gets_what_a_living_writer_sent() {
+    let bed = Bed::new();
+    let (writer, reader) = (bed.node("writer"), bed.node("reader"));
+    let channel = writer.create_channel(&topic(), &spec()).unwrap();
+    let subscriber = subscriber(&reader.open_channel(&topic()).unwrap(), 4);
+    let publisher = publisher(&channel);
+    assert_eq!((send(&publisher, 100, 1), send(&publisher, 100, 2)), (1, 1));
+    assert_eq!(receive_all(&subscriber), [1, 2]);
+}

@@ -5,7 +5,11 @@ mod common;
 
 use std::io::Write;
 
+use common::broker::FakeBroker;
 use common::*;
+use iceway_bus::client::{
+    AdvertiseOptions, Client, ClientError, ConnectOptions, SubscribeOptions, never,
+};
 use iceway_bus::{BusError, BusNode, LoanError, ReceiveError, SendError};
 
 /// Runs `body` in a forked child, which ends without any clean-up of Rust. Returns true if it did not panic.
@@ -122,6 +126,64 @@ fn a_forked_child_can_join_anew() {
     assert!(fine);
     assert_eq!(channel.counts().subscribers, 0);
     assert_eq!(send(&publisher, 10, 1), 0);
+}
+
+#[test]
+fn a_forked_child_leaves_the_parents_client_alone() {
+    let bed = Bed::new();
+    let broker = FakeBroker::start(&bed.domain);
+    let client = Client::connect(&bed.domain, &ConnectOptions::default(), &mut never).unwrap();
+    let mut subscriber = Some(
+        client
+            .subscribe("/t1", None, &SubscribeOptions::default(), &mut never)
+            .unwrap(),
+    );
+    let mut publisher = Some(
+        client
+            .advertise(
+                "/t2",
+                "test_msgs/msg/Blob",
+                &AdvertiseOptions::default(),
+                &mut never,
+            )
+            .unwrap(),
+    );
+    let mut handle = Some(client);
+    let fine = forked(|| {
+        let (client, subscriber, publisher) = (
+            handle.take().unwrap(),
+            subscriber.take().unwrap(),
+            publisher.take().unwrap(),
+        );
+        let is_forked = |error: ClientError| error.to_string().contains("parent process of a fork");
+        assert!(is_forked(client.topics(&mut never).unwrap_err()));
+        assert!(is_forked(subscriber.try_recv().unwrap_err()));
+        assert!(is_forked(subscriber.recv(None, &mut never).unwrap_err()));
+        assert!(is_forked(publisher.loan(10, None).map(drop).unwrap_err()));
+        client.close();
+        drop((subscriber, publisher, client));
+    });
+    assert!(fine);
+    let (client, subscriber) = (handle.unwrap(), subscriber.unwrap());
+    assert!(client.broker_alive());
+    assert_eq!(broker.state.lock().unwrap().demand.len(), 2);
+    client.topics(&mut never).unwrap();
+    broker.send("/t1", 100, 5);
+    assert_eq!(
+        subscriber.recv(None, &mut never).unwrap().cdr(),
+        message(100, 5)
+    );
+    assert_eq!(
+        broker
+            .state
+            .lock()
+            .unwrap()
+            .log
+            .iter()
+            .filter(|op| op.starts_with("Un"))
+            .count(),
+        0
+    );
 }
 
 #[test]

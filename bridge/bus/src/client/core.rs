@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use super::connection::{Connection, shut_down};
 use super::error::ClientError;
 use super::registered::Registered;
-use super::{Interrupt, Notice};
-use crate::control::{HelloReply, LineReader, Op, Outcome, Reply, Request, Response, encode_line};
+use super::{Interrupt, Notice, REQUEST_TIMEOUT};
+use crate::control::{
+    HelloReply, LineReader, Op, Outcome, Reply, Request, Response, RouteReply, encode_line,
+};
 use crate::error::BusError;
 use crate::event::{Notifier, next_slice};
 use crate::node::BusNode;
@@ -38,6 +40,8 @@ struct State {
     /// The writing half; also set while the thread declares everything again.
     stream: Option<UnixStream>,
     next_id: u64,
+    /// Counts connections.
+    generation: u64,
     /// Requests under way, and their answers.
     pending: HashMap<u64, Option<Result<Reply, ClientError>>>,
     broker: HelloReply,
@@ -67,6 +71,7 @@ impl ClientCore {
             phase: Phase::Gone(Instant::now()),
             stream: None,
             next_id: 1,
+            generation: 0,
             pending: HashMap::new(),
             broker,
             registered: Vec::new(),
@@ -117,6 +122,11 @@ impl ClientCore {
         self.phase() == Phase::Connected
     }
 
+    /// Changes with each new connection: what an older one granted is void.
+    pub(super) fn generation(&self) -> u64 {
+        self.lock().generation
+    }
+
     pub(super) fn broker(&self) -> HelloReply {
         self.lock().broker.clone()
     }
@@ -135,10 +145,52 @@ impl ClientCore {
         }
     }
 
-    pub(super) fn register(&self, registered: &Arc<Registered>) {
+    /// From now on the thread looks after the port; tells the broker that it exists.
+    pub(super) fn register(
+        &self,
+        registered: &Arc<Registered>,
+        interrupt: Interrupt<'_>,
+    ) -> Result<(), ClientError> {
         let mut state = self.lock();
         state.registered.retain(|weak| weak.strong_count() > 0);
         state.registered.push(Arc::downgrade(registered));
+        drop(state);
+        let deadline = Instant::now() + REQUEST_TIMEOUT;
+        match self.request_once(registered.ready(), deadline, interrupt) {
+            Ok(_) => Ok(()),
+            // Another broker by now, or none: the thread declares the port.
+            Err(ClientError::BrokerGone { .. } | ClientError::Refused { .. })
+                if self.generation() != registered.generation() || !self.is_connected() =>
+            {
+                self.wake();
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks for a route, and opens it with `open` (which gets the route, and the connection that granted it);
+    /// does both again if the broker dies in between.
+    pub(super) fn with_route<T>(
+        &self,
+        op: &Op,
+        deadline: Instant,
+        interrupt: Interrupt<'_>,
+        open: impl Fn(&RouteReply, u64, Interrupt<'_>) -> Result<T, ClientError>,
+    ) -> Result<T, ClientError> {
+        loop {
+            let (route, generation) = match self.request(op, deadline, interrupt)? {
+                (Reply::Route(route), generation) => (route, generation),
+                (other, _) => return Err(ClientError::unexpected(&other)),
+            };
+            match open(&route, generation, interrupt) {
+                // The channel went with its broker.
+                Err(ClientError::Bus(BusError::NoChannel { .. }))
+                    if Instant::now() < deadline
+                        && (self.generation() != generation || !self.is_connected()) => {}
+                result => return result,
+            }
+        }
     }
 
     pub(super) fn registered(&self) -> Vec<Arc<Registered>> {
@@ -173,6 +225,7 @@ impl ClientCore {
         }
         state.stream = Some(stream);
         state.next_id = next_id;
+        state.generation += 1;
         drop(state);
         self.changed.notify_all();
         Ok((reading, reader))
@@ -208,7 +261,17 @@ impl ClientCore {
         self.lost();
         self.lock().phase = Phase::Closed;
         self.changed.notify_all();
+        self.wake();
+    }
+
+    /// Lets the thread look around.
+    fn wake(&self) {
         let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+    }
+
+    /// The thread looks around.
+    pub(super) fn woken(&self) {
+        let _ = rustix::io::read(&self.wake, &mut [0; 8]);
     }
 
     /// An answer came.
@@ -224,17 +287,36 @@ impl ClientCore {
         }
     }
 
-    /// Asks the broker, waiting for one until `deadline`.
+    /// Asks the broker, waiting for one until `deadline`; asks again if it dies before it answers. Returns the
+    /// answer, and the connection on which it came.
     pub(super) fn request(
+        &self,
+        op: &Op,
+        deadline: Instant,
+        interrupt: Interrupt<'_>,
+    ) -> Result<(Reply, u64), ClientError> {
+        loop {
+            match self.request_once(op.clone(), deadline, interrupt) {
+                Err(ClientError::BrokerGone { .. }) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(5)); // the thread sees the end by then
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// [`ClientCore::request`] for what makes sense on this connection only.
+    pub(super) fn request_once(
         &self,
         op: Op,
         deadline: Instant,
         interrupt: Interrupt<'_>,
-    ) -> Result<Reply, ClientError> {
+    ) -> Result<(Reply, u64), ClientError> {
         let gone = ClientError::BrokerGone { delivered: false };
         let mut state = self.wait_until_connected(deadline, interrupt)?;
         let id = state.next_id;
         state.next_id += 1;
+        let generation = state.generation;
         let Some(stream) = &mut state.stream else {
             return Err(gone);
         };
@@ -245,7 +327,8 @@ impl ClientCore {
         state.pending.insert(id, None);
         loop {
             if let Some(Some(_)) = state.pending.get(&id) {
-                return state.pending.remove(&id).flatten().unwrap_or(Err(gone));
+                let answer = state.pending.remove(&id).flatten().unwrap_or(Err(gone));
+                return answer.map(|reply| (reply, generation));
             }
             let slice = next_slice(Some(deadline), SLICE);
             drop(state);

@@ -70,6 +70,7 @@ impl Housekeeping {
     pub(super) fn run(mut self) {
         while self.core.phase() != Phase::Closed {
             let (announced, readable) = self.wait();
+            self.core.woken();
             if announced {
                 self.announcements.drain();
                 self.core
@@ -98,7 +99,14 @@ impl Housekeeping {
     /// Waits until there is something to do: (a writer announced itself, the broker said something).
     fn wait(&self) -> (bool, bool) {
         let mut until = self.next_trim;
-        if self.reading.is_none() || self.core.registered().iter().any(|r| r.has_problem()) {
+        let generation = self.core.generation();
+        let unserved = || {
+            self.core
+                .registered()
+                .iter()
+                .any(|r| r.is_unserved(generation))
+        };
+        if self.reading.is_none() || unserved() {
             until = until.min(self.next_attempt);
         }
         let timeout = Some(until.saturating_duration_since(Instant::now()));
@@ -170,6 +178,7 @@ impl Housekeeping {
         let (mut connection, broker) =
             Connection::open(domain, core.name(), core.node().id(), deadline, &mut closed)?;
         core.note_connecting(&connection.stream, broker);
+        let generation = core.generation() + 1; // only this thread makes connections
         let mut declared = Vec::new();
         // Ports may be registered meanwhile, on an older connection; the last look is empty.
         loop {
@@ -182,7 +191,7 @@ impl Housekeeping {
                 break;
             }
             for registered in missing {
-                registered.redeclare(|op| {
+                registered.redeclare(generation, |op| {
                     connection.ask(op, Instant::now() + ANSWER_TIMEOUT, &mut closed)
                 })?;
                 declared.push(registered);
@@ -196,12 +205,13 @@ impl Housekeeping {
     /// Asks again for what the broker refused; the answers come with all others.
     fn retry_refused(&mut self) {
         self.next_attempt = Instant::now() + RETRY_REFUSED;
+        let generation = self.core.generation();
         for registered in self.core.registered() {
             let under_way = self
                 .retries
                 .values()
                 .any(|retry| Arc::ptr_eq(retry.registered(), &registered));
-            if registered.has_problem() && !under_way {
+            if registered.is_unserved(generation) && !under_way {
                 self.tell(Retry::Declaring(registered));
             }
         }
@@ -225,7 +235,7 @@ impl Housekeeping {
         let registered = retry.registered().clone();
         let result = match response.outcome {
             Outcome::Ok(reply) if matches!(retry, Retry::Declaring(_)) => {
-                registered.declared(reply)
+                registered.declared(reply, self.core.generation())
             }
             Outcome::Ok(_) => {
                 registered.served();

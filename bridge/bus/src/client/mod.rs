@@ -170,7 +170,7 @@ impl Client {
     /// # Errors
     /// No broker.
     pub fn topics(&self, interrupt: Interrupt<'_>) -> Result<Vec<TopicInfo>, ClientError> {
-        match self.request(Op::Topics {}, interrupt)? {
+        match self.request(&Op::Topics {}, interrupt)? {
             Reply::Topics { topics } => Ok(topics),
             other => Err(ClientError::unexpected(&other)),
         }
@@ -186,7 +186,7 @@ impl Client {
         interrupt: Interrupt<'_>,
     ) -> Result<TypeReply, ClientError> {
         match self.request(
-            Op::Describe {
+            &Op::Describe {
                 type_name: type_name.to_owned(),
             },
             interrupt,
@@ -201,17 +201,19 @@ impl Client {
     /// # Errors
     /// No broker.
     pub fn stats(&self, interrupt: Interrupt<'_>) -> Result<StatsReply, ClientError> {
-        match self.request(Op::Stats {}, interrupt)? {
+        match self.request(&Op::Stats {}, interrupt)? {
             Reply::Stats(stats) => Ok(stats),
             other => Err(ClientError::unexpected(&other)),
         }
     }
 
-    fn request(&self, op: Op, interrupt: Interrupt<'_>) -> Result<Reply, ClientError> {
+    fn request(&self, op: &Op, interrupt: Interrupt<'_>) -> Result<Reply, ClientError> {
         self.check_process()?;
+        let deadline = Instant::now() + REQUEST_TIMEOUT;
         self.handle
             .core
-            .request(op, Instant::now() + REQUEST_TIMEOUT, interrupt)
+            .request(&op, deadline, interrupt)
+            .map(|(reply, _)| reply)
     }
 
     fn check_process(&self) -> Result<(), ClientError> {

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::error::ClientError;
-use super::registered::{Port, Registered, RouteInfo};
-use super::{Handle, Interrupt, REQUEST_TIMEOUT};
+use super::registered::{Port, Registered, Registration, RouteInfo};
+use super::{Handle, Interrupt};
 use crate::ack::AckReader;
-use crate::control::{Op, Qos, Reply, Role, RouteReply};
+use crate::control::{Op, Qos, Role, RouteReply};
 use crate::error::LoanError;
 use crate::event::next_slice;
 use crate::loan::{FilledLoan, Loan, Placement};
@@ -61,9 +61,27 @@ pub struct PublisherStats {
 struct PublisherPort {
     publisher: Publisher,
     acks: Option<AckReader>,
+    /// The broker's queue; 0 if it does not acknowledge.
+    buffer: AtomicU64,
+}
+
+impl PublisherPort {
+    /// Frames that may be unacknowledged before sending is refused.
+    fn most(&self) -> u64 {
+        self.buffer.load(Relaxed).saturating_sub(1)
+    }
+
+    /// Frames that may be unacknowledged before sending waits.
+    fn window(&self) -> u64 {
+        self.buffer.load(Relaxed) * 3 / 4
+    }
 }
 
 impl Port for PublisherPort {
+    fn granted(&self, route: &RouteReply) {
+        self.buffer.store(u64::from(route.ack_buffer), Relaxed);
+    }
+
     fn redeclared(&self) {
         // The new broker never saw what was sent before.
         if let Some(acks) = &self.acks {
@@ -86,10 +104,6 @@ impl Port for PublisherPort {
 pub struct ClientPublisher {
     port: Arc<PublisherPort>,
     registered: Arc<Registered>,
-    /// The broker's queue.
-    buffer: u64,
-    /// Frames that may be unacknowledged before sending waits.
-    window: u64,
     send_timeout: Duration,
     sent: AtomicU64,
     dropped: AtomicU64,
@@ -112,19 +126,22 @@ impl ClientPublisher {
             definition: options.definition.clone(),
             qos: options.qos.clone(),
         };
-        let reply = match core.request(op.clone(), Instant::now() + options.timeout, interrupt)? {
-            Reply::Route(reply) => reply,
-            other => return Err(ClientError::unexpected(&other)),
-        };
-        Self::open(handle, &reply, op, options.send_timeout, interrupt).inspect_err(|_| {
-            core.tell(Op::Unadvertise { route: reply.route });
+        let deadline = Instant::now() + options.timeout;
+        core.with_route(&op, deadline, interrupt, |route, generation, interrupt| {
+            let declared = Registration {
+                op: op.clone(),
+                generation,
+            };
+            Self::open(handle, route, declared, options.send_timeout, interrupt).inspect_err(|_| {
+                core.tell(Op::Unadvertise { route: route.route });
+            })
         })
     }
 
     fn open(
         handle: &Arc<Handle>,
         reply: &RouteReply,
-        op: Op,
+        declared: Registration,
         send_timeout: Duration,
         interrupt: Interrupt<'_>,
     ) -> Result<Self, ClientError> {
@@ -139,29 +156,17 @@ impl ClientPublisher {
         } else {
             None
         };
-        let port = Arc::new(PublisherPort { publisher, acks });
-        let registered = Arc::new(Registered::new(
-            reply.route,
-            op,
-            RouteInfo::from(reply),
-            port.clone(),
-        ));
-        core.register(&registered);
-        match core.request(
-            registered.ready(),
-            Instant::now() + REQUEST_TIMEOUT,
-            interrupt,
-        ) {
-            // If the broker went away just now, the thread declares the port to the next one.
-            Ok(_) | Err(ClientError::BrokerGone { .. }) => {}
-            Err(error) => return Err(error),
-        }
+        let port = Arc::new(PublisherPort {
+            publisher,
+            acks,
+            buffer: AtomicU64::new(buffer),
+        });
+        let registered = Arc::new(Registered::new(reply, declared, port.clone()));
+        core.register(&registered, interrupt)?;
         core.announce();
         Ok(Self {
             port,
             registered,
-            buffer,
-            window: buffer * 3 / 4,
             send_timeout,
             sent: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
@@ -219,9 +224,7 @@ impl ClientPublisher {
     pub fn send(&self, frame: FilledLoan, interrupt: Interrupt<'_>) -> Result<usize, ClientError> {
         self.handle.check_process()?;
         let deadline = Instant::now() + self.send_timeout;
-        if self.unacknowledged_over(self.buffer.saturating_sub(1)) {
-            self.wait_for_ros(self.buffer - 1, false, deadline, interrupt)?;
-        }
+        self.wait_for_ros(PublisherPort::most, false, deadline, interrupt)?;
         let receivers = frame.send_and_notify()?;
         self.sent.fetch_add(1, Relaxed);
         if !self.handle.core().is_connected() {
@@ -237,15 +240,13 @@ impl ClientPublisher {
             }
         }
         self.registered.check()?;
-        if self.unacknowledged_over(self.window) {
-            self.wait_for_ros(self.window, true, deadline, interrupt)?;
-        }
+        self.wait_for_ros(PublisherPort::window, true, deadline, interrupt)?;
         Ok(receivers)
     }
 
     /// Whether more than `limit` frames are unacknowledged; looks for news only if it seems so.
     fn unacknowledged_over(&self, limit: u64) -> bool {
-        let Some(acks) = &self.port.acks else {
+        let Some(acks) = self.port.acks.as_ref().filter(|_| limit > 0) else {
             return false;
         };
         let next_seq = self.port.publisher.next_seq();
@@ -255,13 +256,13 @@ impl ClientPublisher {
 
     fn wait_for_ros(
         &self,
-        limit: u64,
+        limit: fn(&PublisherPort) -> u64,
         delivered: bool,
         deadline: Instant,
         interrupt: Interrupt<'_>,
     ) -> Result<(), ClientError> {
         let mut pause = FIRST_PAUSE;
-        while self.unacknowledged_over(limit) {
+        while self.unacknowledged_over(limit(&self.port)) {
             match self
                 .handle
                 .core()

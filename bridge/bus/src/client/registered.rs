@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::ClientError;
 use crate::control::{ErrorCode, Op, Reply, Role, RouteReply};
@@ -38,6 +38,8 @@ impl From<&RouteReply> for RouteInfo {
 pub(super) trait Port: Debug + Send + Sync {
     /// A writer announced itself.
     fn update_connections(&self) {}
+    /// A new broker granted the route.
+    fn granted(&self, _route: &RouteReply) {}
     /// A new broker knows the port.
     fn redeclared(&self) {}
     /// Some seconds have passed.
@@ -46,25 +48,36 @@ pub(super) trait Port: Debug + Send + Sync {
     fn role(&self) -> (Role, Option<u64>);
 }
 
+/// How a port was declared to a broker.
+#[derive(Debug)]
+pub(super) struct Registration {
+    /// The request by which it is declared.
+    pub(super) op: Op,
+    /// The connection on which it was.
+    pub(super) generation: u64,
+}
+
 /// A port that was declared to a broker.
 #[derive(Debug)]
 pub(super) struct Registered {
     /// Route id of the current broker.
     route: AtomicU64,
-    /// The request by which it is declared.
+    /// The connection on which the broker granted it.
+    generation: AtomicU64,
     op: Op,
     info: RouteInfo,
-    port: std::sync::Arc<dyn Port>,
+    port: Arc<dyn Port>,
     /// Why the current broker does not serve it.
     problem: Mutex<Option<(ErrorCode, String)>>,
 }
 
 impl Registered {
-    pub(super) fn new(route: u64, op: Op, info: RouteInfo, port: std::sync::Arc<dyn Port>) -> Self {
+    pub(super) fn new(route: &RouteReply, declared: Registration, port: Arc<dyn Port>) -> Self {
         Self {
-            route: AtomicU64::new(route),
-            op,
-            info,
+            route: AtomicU64::new(route.route),
+            generation: AtomicU64::new(declared.generation),
+            op: declared.op,
+            info: RouteInfo::from(route),
             port,
             problem: Mutex::new(None),
         }
@@ -103,7 +116,17 @@ impl Registered {
         }
     }
 
-    pub(super) fn has_problem(&self) -> bool {
+    /// True if the broker of connection `generation` does not serve it.
+    pub(super) fn is_unserved(&self, generation: u64) -> bool {
+        self.generation() != generation || self.has_problem()
+    }
+
+    /// The connection on which the broker granted it.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    fn has_problem(&self) -> bool {
         self.problem
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -116,12 +139,14 @@ impl Registered {
     }
 
     /// The broker answered the declaration; next comes [`Registered::ready`].
-    pub(super) fn declared(&self, reply: Reply) -> Result<(), ClientError> {
+    pub(super) fn declared(&self, reply: Reply, generation: u64) -> Result<(), ClientError> {
         let Reply::Route(route) = reply else {
             return Err(ClientError::unexpected(&reply));
         };
         self.check_type(&route)?;
         self.route.store(route.route, Ordering::Relaxed);
+        self.generation.store(generation, Ordering::Relaxed);
+        self.port.granted(&route);
         Ok(())
     }
 
@@ -145,15 +170,16 @@ impl Registered {
         *problem = Some((code, message));
     }
 
-    /// Declares the port to a new broker; `ask` makes a request.
+    /// Declares the port to a new broker, on connection `generation`; `ask` makes a request.
     ///
     /// What the broker refuses is remembered for [`Registered::check`]; other errors end the connection.
     pub(super) fn redeclare(
         &self,
+        generation: u64,
         mut ask: impl FnMut(Op) -> Result<Reply, ClientError>,
     ) -> Result<(), ClientError> {
         let result = ask(self.declaration())
-            .and_then(|reply| self.declared(reply))
+            .and_then(|reply| self.declared(reply, generation))
             .and_then(|()| ask(self.ready()));
         match result {
             Ok(_) => self.served(),

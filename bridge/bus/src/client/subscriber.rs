@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use super::core::Phase;
 use super::error::ClientError;
-use super::registered::{Port, Registered, RouteInfo};
+use super::registered::{Port, Registered, Registration, RouteInfo};
 use super::{Handle, Interrupt, REQUEST_TIMEOUT};
 use crate::clock::{monotonic_ns, realtime_ns};
-use crate::control::{Op, Qos, Reply, Role, RouteReply};
+use crate::control::{Op, Qos, Role, RouteReply};
 use crate::error::ReceiveError;
 use crate::event::{Listener, next_slice};
 use crate::frame::Frame;
@@ -77,7 +77,8 @@ impl Port for SubscriberPort {
         self.0.update_connections();
     }
 
-    fn redeclared(&self) {
+    fn granted(&self, _route: &RouteReply) {
+        // To the new broker's writers, before it sends what it retains.
         self.0.update_connections();
     }
 
@@ -125,21 +126,27 @@ impl ClientSubscriber {
         };
         // The broker waits for the topic; its answer gets some more time.
         let deadline = Instant::now() + options.timeout + REQUEST_TIMEOUT;
-        let reply =
-            match core.request(subscribe(type_name.map(str::to_owned)), deadline, interrupt)? {
-                Reply::Route(reply) => reply,
-                other => return Err(ClientError::unexpected(&other)),
-            };
-        let op = subscribe(Some(reply.type_name.clone()));
-        Self::open(handle, &reply, op, depth, options.max_age, interrupt).inspect_err(|_| {
-            core.tell(Op::Unsubscribe { route: reply.route });
-        })
+        let request = subscribe(type_name.map(str::to_owned));
+        core.with_route(
+            &request,
+            deadline,
+            interrupt,
+            |route, generation, interrupt| {
+                let op = subscribe(Some(route.type_name.clone()));
+                let declared = Registration { op, generation };
+                Self::open(handle, route, declared, depth, options.max_age, interrupt).inspect_err(
+                    |_| {
+                        core.tell(Op::Unsubscribe { route: route.route });
+                    },
+                )
+            },
+        )
     }
 
     fn open(
         handle: &Arc<Handle>,
         reply: &RouteReply,
-        op: Op,
+        declared: Registration,
         depth: usize,
         max_age: Option<Duration>,
         interrupt: Interrupt<'_>,
@@ -164,22 +171,8 @@ impl ClientSubscriber {
             recognise_retained,
         })?;
         let port = Arc::new(SubscriberPort(subscriber));
-        let registered = Arc::new(Registered::new(
-            reply.route,
-            op,
-            RouteInfo::from(reply),
-            port.clone(),
-        ));
-        core.register(&registered);
-        match core.request(
-            registered.ready(),
-            Instant::now() + REQUEST_TIMEOUT,
-            interrupt,
-        ) {
-            // If the broker went away just now, the thread declares the port to the next one.
-            Ok(_) | Err(ClientError::BrokerGone { .. }) => {}
-            Err(error) => return Err(error),
-        }
+        let registered = Arc::new(Registered::new(reply, declared, port.clone()));
+        core.register(&registered, interrupt)?;
         Ok(Self {
             port,
             listener,

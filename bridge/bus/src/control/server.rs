@@ -14,7 +14,7 @@ use crate::fork;
 use crate::lock::BrokerLock;
 
 /// How long a client may take to read an answer before its connection is given up.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The broker's socket. Removed on drop.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 use std::ffi::c_void;
 use std::fs::OpenOptions;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
@@ -13,13 +13,22 @@ use rustix::mm::{Advice, madvise};
 use super::maps;
 use super::{NoSpace, SpaceProbe};
 
-/// What is known of one chunk.
+/// What is known of one chunk: in one word, so that a port with thousands of chunks stays small.
 #[derive(Debug, Default)]
-struct Chunk {
-    /// Bytes from the chunk's start that are backed by memory.
-    populated: AtomicUsize,
-    /// The trim round in which it was loaned last.
-    used_in: AtomicU32,
+struct Chunk(AtomicU64);
+
+impl Chunk {
+    /// (Pages backed by memory, from the one in which the chunk starts; the trim round of the last loan).
+    fn get(&self) -> (usize, u32) {
+        let word = self.0.load(Ordering::Relaxed);
+        (word as u32 as usize, (word >> 32) as u32)
+    }
+
+    fn set(&self, pages: usize, round: u32) {
+        debug_assert!(u32::try_from(pages).is_ok());
+        self.0
+            .store(u64::from(round) << 32 | pages as u64, Ordering::Relaxed);
+    }
 }
 
 /// How pages are made to exist before they are written.
@@ -118,6 +127,10 @@ impl Segment {
         self.chunks.get(distance / self.stride)
     }
 
+    fn page_of(&self, address: usize) -> usize {
+        address & !(self.page - 1)
+    }
+
     /// Makes the first `need` bytes of the loaned chunk at `address` safe to write.
     pub(crate) fn prepare(
         &self,
@@ -125,30 +138,26 @@ impl Segment {
         need: usize,
         space: &SpaceProbe,
     ) -> Result<(), NoSpace> {
-        let chunk = self.chunk(address);
-        let populated = chunk.map_or(0, |chunk| {
-            chunk
-                .used_in
-                .store(self.round.load(Ordering::Relaxed), Ordering::Relaxed);
-            chunk.populated.load(Ordering::Relaxed)
-        });
-        if need <= populated {
-            return Ok(());
-        }
-        let start = (address + populated) & !(self.page - 1);
+        let first = self.page_of(address);
         let end = (address + need).next_multiple_of(self.page);
-        space.require((end - start) as u64)?;
-        if let Err(error) = self.populate_pages(start, end) {
-            tracing::debug!(%error, bytes = end - start, "shared memory ran out while pages were populated");
-            // The page at `start` may be older, or shared with the chunk before.
-            self.remove_pages(address + populated.max(1), (address + self.stride).min(end));
-            return Err(NoSpace {
-                need: (end - start) as u64,
-                free: space.free(),
-            });
+        let chunk = self.chunk(address);
+        let pages = chunk.map_or(0, |chunk| chunk.get().0);
+        let round = self.round.load(Ordering::Relaxed);
+        let start = first + pages * self.page;
+        if start < end {
+            space.require((end - start) as u64)?;
+            if let Err(error) = self.populate_pages(start, end) {
+                tracing::debug!(%error, bytes = end - start, "shared memory ran out while pages were populated");
+                // The first page is shared with the chunk before, the last one with the chunk behind.
+                self.remove_pages(start.max(address + 1), end.min(address + self.stride));
+                return Err(NoSpace {
+                    need: (end - start) as u64,
+                    free: space.free(),
+                });
+            }
         }
         if let Some(chunk) = chunk {
-            chunk.populated.store(end - address, Ordering::Relaxed);
+            chunk.set(pages.max((end - first) / self.page), round);
         }
         Ok(())
     }
@@ -200,13 +209,12 @@ impl Segment {
 
     /// True if the chunk at `address` was never written: all chunks below it in the free list are so too.
     pub(crate) fn is_untouched(&self, address: usize) -> bool {
-        self.chunk(address)
-            .is_none_or(|chunk| chunk.populated.load(Ordering::Relaxed) == 0)
+        self.chunk(address).is_none_or(|chunk| chunk.get().0 == 0)
     }
 
     fn is_idle(&self, chunk: &Chunk, round: u32) -> bool {
-        chunk.populated.load(Ordering::Relaxed) > 2 * self.page
-            && round.wrapping_sub(chunk.used_in.load(Ordering::Relaxed)) > 1
+        let (pages, used_in) = chunk.get();
+        pages > 2 && round.wrapping_sub(used_in) > 1
     }
 
     /// Gives back the memory of the loaned chunk at `address` if it is idle. Returns the bytes.
@@ -217,14 +225,11 @@ impl Segment {
         if !self.is_idle(chunk, self.round.load(Ordering::Relaxed)) {
             return 0;
         }
-        let populated = chunk.populated.load(Ordering::Relaxed).min(self.stride);
-        let freed = self.remove_pages(address + 1, address + populated);
+        let (pages, used_in) = chunk.get();
+        let end = self.page_of(address) + pages * self.page;
+        let freed = self.remove_pages(address + 1, end.min(address + self.stride));
         if freed > 0 {
-            // The page with the chunk's header stays.
-            let header_page_end = (address + 1).next_multiple_of(self.page);
-            chunk
-                .populated
-                .store(header_page_end - address, Ordering::Relaxed);
+            chunk.set(1, used_in); // the page with the chunk's header stays
         }
         freed
     }
@@ -233,11 +238,62 @@ impl Segment {
     pub(crate) fn populated(&self) -> u64 {
         self.chunks
             .iter()
-            .map(|chunk| chunk.populated.load(Ordering::Relaxed) as u64)
+            .map(|chunk| (chunk.get().0 * self.page) as u64)
             .sum()
     }
 
     pub(crate) fn count(&self) -> usize {
         self.chunks.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A memory file of 64 pages stands for a port's segment; chunks start off page boundaries.
+    #[test]
+    fn pages_are_populated_once_and_trimmed_when_idle() {
+        let page = rustix::param::page_size();
+        let file = rustix::fs::memfd_create("segment", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+        rustix::fs::ftruncate(&file, 64 * page as u64).unwrap();
+        // SAFETY: a new mapping where the kernel wants it, of a file of its own.
+        let start = unsafe {
+            rustix::mm::mmap(
+                std::ptr::null_mut(),
+                64 * page,
+                rustix::mm::ProtFlags::READ | rustix::mm::ProtFlags::WRITE,
+                rustix::mm::MapFlags::SHARED,
+                &file,
+                0,
+            )
+        }
+        .unwrap() as usize;
+        let blocks = || rustix::fs::fstat(&file).unwrap().st_blocks as usize * 512 / page;
+        let space = SpaceProbe::new(0).unwrap();
+        let (base, stride) = (start + 64, 8 * page + 128);
+        let segment = Segment::new(base, stride, 7);
+        let chunk = |i: usize| base + i * stride;
+        let before = blocks();
+        segment.prepare(chunk(1), 3 * page, &space).unwrap();
+        segment.prepare(chunk(1), 2 * page, &space).unwrap();
+        assert_eq!(blocks() - before, 4, "three pages' length touches four");
+        assert!(!segment.is_untouched(chunk(1)) && segment.is_untouched(chunk(2)));
+        segment.prepare(chunk(1), stride, &space).unwrap();
+        segment.prepare(chunk(2), stride, &space).unwrap();
+        let full = blocks();
+        assert!(!segment.next_round());
+        segment.prepare(chunk(2), 100, &space).unwrap();
+        assert!(segment.next_round());
+        assert_eq!(segment.trim(chunk(2)), 0, "used in the round before");
+        let freed = segment.trim(chunk(1));
+        assert!(freed >= 6 * page && freed <= 8 * page, "{freed}");
+        assert_eq!(full - blocks(), freed / page);
+        assert_eq!(segment.trim(chunk(1)), 0);
+        segment.prepare(chunk(1), stride, &space).unwrap();
+        assert_eq!(blocks(), full);
+        // An address that is no chunk is populated, and nothing is remembered.
+        segment.prepare(chunk(7), page, &space).unwrap();
+        assert!(segment.is_untouched(chunk(7)));
     }
 }
