@@ -596,3 +596,22 @@ fn type_names_of_the_schema() {
     assert_eq!(schema("int32 x\n").type_name(), &name);
     assert!(Schema::parse(&"p/srv/S_Nothing".parse().unwrap(), "---\n").is_err());
 }
+
+/// Found by fuzzing: a blank last line is part of the text.
+#[test]
+fn concatenated_text_is_stable() {
+    for text in [
+        "int32 x\n\n",
+        "\u{b}\n\n",
+        "",
+        "\n",
+        "A a\n\n\n===\nMSG: p/A\n\n===\nMSG: p/B\n\n\n",
+    ] {
+        let schema = schema(text);
+        assert_eq!(
+            self::schema(schema.definition()).definition(),
+            schema.definition(),
+            "{text:?}"
+        );
+    }
+}

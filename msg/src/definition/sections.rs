@@ -23,6 +23,12 @@ pub(super) fn split(root: &TypeName, text: &str) -> Result<Vec<Section>, Definit
     let mut lines = text.split_inclusive('\n').enumerate();
     while let Some((_, line)) = lines.next() {
         if is_separator(line) {
+            // The line break before a separator is the separator's.
+            if let Some(Section { text, .. }) = sections.last_mut()
+                && (text.ends_with("\n\n") || text == "\n")
+            {
+                text.pop();
+            }
             let header = lines.next();
             let (number, header) = header.map_or((0, ""), |(i, line)| (i + 1, line.trim()));
             sections.push(Section {
@@ -31,12 +37,6 @@ pub(super) fn split(root: &TypeName, text: &str) -> Result<Vec<Section>, Definit
             });
         } else if let Some(section) = sections.last_mut() {
             section.text.push_str(line);
-        }
-    }
-    for section in &mut sections {
-        // The line break before a separator is the separator's.
-        if section.text.ends_with("\n\n") || section.text == "\n" {
-            section.text.pop();
         }
     }
     // Some recorders put a header before the root as well.
