@@ -7,15 +7,13 @@
 //!
 //! This leans on an interface between rmw_fastrtps and its type supports (`message_type_support_callbacks_t`, as in Jazzy and Kilted). It is
 //! used only if the middleware is rmw_fastrtps_cpp, the symbols are there, and a start-up test has taken known messages through it
-//! ([`single_copy_take_works`]). Otherwise, and for everything else, the portable path is taken.
+//! (`self_test.rs`). Otherwise, and for everything else, the portable path is taken.
 #![allow(unsafe_code)]
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::OnceLock;
 
 use iceway_msg::TypeName;
 use parking_lot::Mutex;
@@ -23,25 +21,23 @@ use r2r_rcl as rcl;
 
 use crate::context::Context;
 use crate::error::RosError;
-use crate::publisher::Publisher;
-use crate::qos::Qos;
-use crate::subscription::{Subscription, SubscriptionOptions};
-use crate::take::{SinkState, TakePath, TakeSink, Taken, finish};
+use crate::take::{SinkState, TakeSink, Taken, finish};
 use crate::type_support::TypeSupport;
 
 /// What rmw_fastrtps looks for in a C type support.
 const FASTRTPS_C: &CStr = c"rosidl_typesupport_fastrtps_c";
 
-/// Whether the start-up test passed; until it has run, the portable path is taken.
-static WORKS: AtomicBool = AtomicBool::new(false);
+/// The only middleware with this interface.
+const MIDDLEWARE: &str = "rmw_fastrtps_cpp";
 
-/// The way to take that is used where nobody asks for another.
-pub(crate) fn best_path(_: &Context) -> TakePath {
-    if WORKS.load(Ordering::Acquire) {
-        TakePath::SingleCopy
-    } else {
-        TakePath::Serialized
+/// Whether the middleware and what is needed of it are here at all; else why not.
+pub(crate) fn present(context: &Context) -> Result<(), String> {
+    if context.middleware() != MIDDLEWARE {
+        return Err(format!("it is for {MIDDLEWARE} only"));
     }
+    fast_cdr()
+        .map(|_| ())
+        .ok_or_else(|| "this version of Fast CDR does not export what it needs".to_owned())
 }
 
 /// `message_type_support_callbacks_t` of rosidl_typesupport_fastrtps_cpp (message_type_support.h).
@@ -56,12 +52,14 @@ struct Callbacks {
     key_callbacks: *const c_void,
 }
 
-/// Exported functions of Fast CDR's class `Cdr`.
+/// Exported member functions of Fast CDR's class `Cdr`; `this` comes first.
 struct FastCdr {
-    buffer: unsafe extern "C" fn(*mut c_void) -> *mut u8,
-    position: unsafe extern "C" fn(*mut c_void) -> *mut u8,
-    jump: unsafe extern "C" fn(*mut c_void, usize) -> bool,
+    buffer: Position,
+    position: Position,
+    jump: Jump,
 }
+type Position = unsafe extern "C" fn(*mut c_void) -> *mut u8;
+type Jump = unsafe extern "C" fn(*mut c_void, usize) -> bool;
 
 fn fast_cdr() -> Option<&'static FastCdr> {
     static FOUND: OnceLock<Option<FastCdr>> = OnceLock::new();
@@ -78,13 +76,13 @@ fn fast_cdr() -> Option<&'static FastCdr> {
                     Some(libc::dlsym(library, name.as_ptr())).filter(|s| !s.is_null())
                 };
                 Some(FastCdr {
-                    buffer: std::mem::transmute::<*mut c_void, _>(symbol(
+                    buffer: std::mem::transmute::<*mut c_void, Position>(symbol(
                         c"_ZN8eprosima7fastcdr3Cdr18get_buffer_pointerEv",
                     )?),
-                    position: std::mem::transmute::<*mut c_void, _>(symbol(
+                    position: std::mem::transmute::<*mut c_void, Position>(symbol(
                         c"_ZN8eprosima7fastcdr3Cdr20get_current_positionEv",
                     )?),
-                    jump: std::mem::transmute::<*mut c_void, _>(symbol(
+                    jump: std::mem::transmute::<*mut c_void, Jump>(symbol(
                         c"_ZN8eprosima7fastcdr3Cdr4jumpEm",
                     )?),
                 })
@@ -109,11 +107,11 @@ unsafe extern "C" fn deserialize(cdr: *mut c_void, message: *mut c_void) -> bool
             step >>= 1;
         }
         let len = (fast_cdr.position)(cdr) as usize - start as usize;
-        // A refusal is no failure to Fast DDS: told of one, it would hide the next message too.
-        let Some(target) = state.ask(len) else {
-            return true;
-        };
-        ptr::copy_nonoverlapping(start, target.as_ptr(), len);
+        let target = state.ask(len);
+        if !target.is_null() {
+            ptr::copy_nonoverlapping(start, target, len);
+        }
+        // Also when the sink refused: the message is gone then, while after a failure Fast DDS would hand it out for ever.
         true
     }
 }
@@ -246,77 +244,5 @@ pub(crate) unsafe fn take_direct(
             ptr::null_mut(),
         )
     };
-    let written = state.asked.unwrap_or(0);
-    // A sample that the rmw discards afterwards (its own, with ignore_local_publications) also ran through the callback.
-    if code == rcl::RCL_RET_SUBSCRIPTION_TAKE_FAILED as i32 && state.given.is_some() {
-        crate::ffi::reset_error();
-        return Ok(Taken::Echo);
-    }
-    finish("rcl_take", code, &state, written, &info)
-}
-
-/// Tries the single-copy take with real messages through the middleware, and uses it from now on if they come out right. Call it
-/// once, before subscriptions are made. Takes some milliseconds.
-pub fn single_copy_take_works(context: &Arc<Context>) -> bool {
-    let works = context.middleware() == "rmw_fastrtps_cpp"
-        && fast_cdr().is_some()
-        && loopback(context).unwrap_or(false);
-    WORKS.store(works, Ordering::Release);
-    works
-}
-
-/// Sends messages of several lengths to ourselves, and takes them both ways.
-fn loopback(context: &Arc<Context>) -> Result<bool, RosError> {
-    struct Buffer(Vec<u8>);
-    impl TakeSink for Buffer {
-        fn loan(&mut self, len: usize) -> Option<ptr::NonNull<u8>> {
-            self.0.resize(len, 0);
-            ptr::NonNull::new(self.0.as_mut_ptr())
-        }
-    }
-
-    let name: TypeName = "std_msgs/msg/String".parse().expect("a valid name");
-    let type_support = TypeSupport::load(&name)?;
-    let topic = format!("/_iceway/self_test_{}", std::process::id());
-    let qos = Qos::default();
-    let options = SubscriptionOptions {
-        on_message: Box::new(|_| {}),
-        take_path: Some(TakePath::SingleCopy),
-        ignore_local: false,
-    };
-    let subscription = Subscription::new(context, &topic, &type_support, &qos, options)?;
-    let publisher = Publisher::new(context, &topic, &type_support, &qos)?;
-    let end = Instant::now() + Duration::from_secs(2);
-    while publisher.subscriptions() == 0 || subscription.publishers() == 0 {
-        if Instant::now() > end {
-            return Ok(false);
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    for len in [1_u32, 2, 7, 1000, 100_000] {
-        let mut sent = vec![0, 1, 0, 0];
-        sent.extend(len.to_le_bytes());
-        sent.extend((1..len).map(|i| b'a' + (i % 26) as u8));
-        sent.push(0);
-        publisher.publish(&sent)?;
-        let mut buffer = Buffer(Vec::new());
-        loop {
-            match subscription.take(&mut buffer)? {
-                Taken::Message { len, info } => {
-                    // The middleware may pad the payload to a multiple of 4.
-                    let padded = buffer.0.len() - sent.len().min(buffer.0.len()) < 4;
-                    let right = len == buffer.0.len() && buffer.0.starts_with(&sent) && padded;
-                    if !right || info.source_ns == 0 || info.gid != publisher.gid() {
-                        return Ok(false);
-                    }
-                    break;
-                }
-                Taken::Empty if Instant::now() < end => {
-                    std::thread::sleep(Duration::from_millis(1))
-                }
-                _ => return Ok(false),
-            }
-        }
-    }
-    Ok(true)
+    finish("rcl_take", code, state, None, &info)
 }

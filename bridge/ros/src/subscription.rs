@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
+use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::fastdds::{self, DirectTypeSupport};
 use crate::ffi::{c_string, check, entities};
 use crate::publisher::OwnGids;
 use crate::qos::Qos;
+use crate::self_test::best_path;
 use crate::take::{TakePath, TakeSink, Taken, take_serialized};
 use crate::type_support::TypeSupport;
 
@@ -64,14 +66,12 @@ impl Subscription {
         options: SubscriptionOptions,
     ) -> Result<Self, RosError> {
         let name = c_string(topic)?;
-        let path = options
-            .take_path
-            .unwrap_or_else(|| fastdds::best_path(context));
+        let path = options.take_path.unwrap_or_else(best_path);
         let direct = match path {
             TakePath::SingleCopy => DirectTypeSupport::of(type_support),
             TakePath::Serialized => None,
         };
-        let support = direct.map_or(type_support.handle(), |d| d.handle());
+        let support = direct.map_or(type_support.handle(), DirectTypeSupport::handle);
         let guard = entities();
         // SAFETY: the handle is zero-initialised by rcl and boxed, so that its address holds until `drop`; node and type support outlive it
         // (an Arc and a static); name and options live during the call.
@@ -135,6 +135,29 @@ impl Subscription {
             }
             other => other,
         })
+    }
+
+    /// Takes the next message into a vector: for tools and tests, where one more allocation does not matter. It is empty unless
+    /// [`Taken::Message`] comes back.
+    ///
+    /// # Errors
+    /// As for [`Subscription::take`].
+    pub fn take_into(&self, bytes: &mut Vec<u8>) -> Result<Taken, RosError> {
+        struct Into<'a>(&'a mut Vec<u8>);
+        impl TakeSink for Into<'_> {
+            fn loan(&mut self, len: usize) -> Option<&mut [MaybeUninit<u8>]> {
+                self.0.reserve_exact(len);
+                Some(self.0.spare_capacity_mut())
+            }
+        }
+        bytes.clear();
+        let taken = self.take(&mut Into(bytes))?;
+        if let Taken::Message { len, .. } = taken {
+            // SAFETY: the vector is empty and its first `len` bytes of capacity are written: that is what `Taken::Message` says of the
+            // memory that the sink gave last, and each `reserve_exact` of the vector that was still empty gave all of its capacity.
+            unsafe { bytes.set_len(len) };
+        }
+        Ok(taken)
     }
 
     /// The QoS in force.

@@ -1,9 +1,11 @@
 //! Taking serialized messages straight into memory of the caller's choice.
 #![allow(unsafe_code)]
 
+use std::any::Any;
 use std::ffi::c_void;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::{self, NonNull};
+use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr;
 
 use r2r_rcl as rcl;
 
@@ -12,15 +14,18 @@ use crate::ffi::{reset_error, take_error};
 
 /// Gives memory for a message.
 pub trait TakeSink {
-    /// Called at most once per take, with the exact size of the serialized message (encapsulation header and body), before it is
-    /// written. The memory must hold `len` bytes and stay valid until the take returns. `None`: the message is dropped.
-    fn loan(&mut self, len: usize) -> Option<NonNull<u8>>;
+    /// Called with the exact size of the serialized message (encapsulation header and body) before it is written. The first `len` bytes
+    /// of what it gives are then written to; it must give at least as many. `None`: the message is dropped.
+    ///
+    /// It may be called more than once in one take: a middleware may discard a message after it was written (one of this process,
+    /// with `ignore_local`) and go on to the next. What was given before is then void.
+    fn loan(&mut self, len: usize) -> Option<&mut [MaybeUninit<u8>]>;
 }
 
 /// How a take ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Taken {
-    /// `len` bytes were written to what the sink gave.
+    /// The first `len` bytes of what the sink gave last are written.
     Message {
         /// Bytes written.
         len: usize,
@@ -34,7 +39,7 @@ pub enum Taken {
     },
     /// A message of one of this process's own publishers: not for the caller, whatever was loaned.
     Echo,
-    /// There is none.
+    /// There is none; what the sink gave, if it was asked at all, is not used.
     Empty,
 }
 
@@ -81,31 +86,56 @@ pub enum TakePath {
 /// The sink and what became of it, as C sees it.
 pub(crate) struct SinkState<'a> {
     sink: &'a mut dyn TakeSink,
-    /// The size that was asked for, once it was.
-    pub(crate) asked: Option<usize>,
-    /// What the sink gave.
-    pub(crate) given: Option<NonNull<u8>>,
+    asked: Asked,
+    /// A panic of the sink, kept until C has returned.
+    panic: Option<Box<dyn Any + Send>>,
+}
+
+/// The sink's answer to the last message.
+#[derive(Clone, Copy)]
+enum Asked {
+    Nothing,
+    Gave { len: usize },
+    Refused { len: usize },
 }
 
 impl<'a> SinkState<'a> {
     pub(crate) fn new(sink: &'a mut dyn TakeSink) -> Self {
         Self {
             sink,
-            asked: None,
-            given: None,
+            asked: Asked::Nothing,
+            panic: None,
         }
     }
 
-    /// Asks the sink, once. A panic in it must not unwind into C: it counts as a refusal.
-    pub(crate) fn ask(&mut self, len: usize) -> Option<NonNull<u8>> {
-        if self.asked.is_some() {
-            return None;
+    /// Asks the sink for `len` bytes, which are valid for writing until it is asked again or the state ends. NULL: refused.
+    /// Does not unwind, so that C can call it: a panic of the sink is a refusal here, and goes on in [`finish`].
+    pub(crate) fn ask(&mut self, len: usize) -> *mut u8 {
+        self.asked = Asked::Refused { len };
+        if self.panic.is_some() {
+            return ptr::null_mut();
         }
-        self.asked = Some(len);
-        self.given = catch_unwind(AssertUnwindSafe(|| self.sink.loan(len)))
-            .ok()
-            .flatten();
-        self.given
+        let sink = &mut *self.sink;
+        let gave = catch_unwind(AssertUnwindSafe(|| {
+            let memory = sink.loan(len)?;
+            assert!(
+                memory.len() >= len,
+                "the sink gave {} bytes for a message of {len}",
+                memory.len()
+            );
+            Some(memory.as_mut_ptr().cast::<u8>())
+        }));
+        match gave {
+            Ok(Some(memory)) => {
+                self.asked = Asked::Gave { len };
+                memory
+            }
+            Ok(None) => ptr::null_mut(),
+            Err(panic) => {
+                self.panic = Some(panic);
+                ptr::null_mut()
+            }
+        }
     }
 }
 
@@ -116,9 +146,7 @@ unsafe extern "C" fn reallocate(old: *mut c_void, len: usize, state: *mut c_void
     }
     // SAFETY: `state` is the SinkState that `take_serialized` put into the allocator, alive and not otherwise borrowed during the call.
     let state = unsafe { &mut *state.cast::<SinkState<'_>>() };
-    state
-        .ask(len)
-        .map_or(ptr::null_mut(), |p| p.as_ptr().cast())
+    state.ask(len).cast()
 }
 
 unsafe extern "C" fn allocate(len: usize, state: *mut c_void) -> *mut c_void {
@@ -173,37 +201,42 @@ pub(crate) unsafe fn take_serialized(
     finish(
         "rcl_take_serialized_message",
         code,
-        &state,
-        message.buffer_length,
+        state,
+        Some(message.buffer_length),
         &info,
     )
 }
 
-/// What a take's return code means.
+/// What a take's return code means; `written` is how much the middleware says that it wrote. A panic of the sink goes on here,
+/// where no C is below.
 pub(crate) fn finish(
     call: &'static str,
     code: i32,
-    state: &SinkState<'_>,
-    written: usize,
+    state: SinkState<'_>,
+    written: Option<usize>,
     info: &rcl::rmw_message_info_t,
 ) -> Result<Taken, RosError> {
-    match (code, state.asked) {
-        (0, Some(_)) if state.given.is_some() => Ok(Taken::Message {
-            len: written,
+    let SinkState { asked, panic, .. } = state;
+    let taken = match (code, asked) {
+        (0, Asked::Gave { len }) => Taken::Message {
+            len: written.unwrap_or(len).min(len),
             info: MessageInfo::from_rmw(info),
-        }),
-        (_, Some(len)) if state.given.is_none() => {
-            reset_error();
-            Ok(Taken::Refused { len })
+        },
+        (code, _) if code == rcl::RCL_RET_SUBSCRIPTION_TAKE_FAILED as i32 => Taken::Empty,
+        (_, Asked::Refused { len }) => Taken::Refused { len },
+        (code, _) => {
+            return Err(RosError::Call {
+                call,
+                code,
+                message: take_error(),
+            });
         }
-        (code, _) if code == rcl::RCL_RET_SUBSCRIPTION_TAKE_FAILED as i32 => {
-            reset_error();
-            Ok(Taken::Empty)
-        }
-        (code, _) => Err(RosError::Call {
-            call,
-            code,
-            message: take_error(),
-        }),
+    };
+    if code != 0 {
+        reset_error();
+    }
+    match panic {
+        Some(panic) => resume_unwind(panic),
+        None => Ok(taken),
     }
 }

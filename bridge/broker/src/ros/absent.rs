@@ -3,7 +3,7 @@
 #![allow(clippy::unused_self, reason = "the same signatures as with ROS")]
 
 use std::convert::Infallible;
-use std::ptr::NonNull;
+use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use iceway_bus::TopicName;
@@ -13,7 +13,7 @@ use super::{QosWish, RosTopic};
 use crate::refusal::Refusal;
 
 pub(crate) trait TakeSink {
-    fn loan(&mut self, len: usize) -> Option<NonNull<u8>>;
+    fn loan(&mut self, len: usize) -> Option<&mut [MaybeUninit<u8>]>;
 }
 
 pub(crate) struct MessageInfo {

@@ -1,5 +1,6 @@
 //! ROS → shared memory: takes each message straight into a loan, and sends it.
 
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -285,17 +286,13 @@ struct LoanSink<'a> {
 }
 
 impl TakeSink for LoanSink<'_> {
-    fn loan(&mut self, len: usize) -> Option<std::ptr::NonNull<u8>> {
+    fn loan(&mut self, len: usize) -> Option<&mut [MaybeUninit<u8>]> {
         if self.too_soon {
             self.refused = Some(Refused::TooSoon);
             return None;
         }
         match self.publisher.loan(len, self.placement) {
-            Ok(mut loan) => {
-                let start = loan.as_mut_ptr();
-                self.loan = Some(loan);
-                Some(start)
-            }
+            Ok(loan) => Some(self.loan.insert(loan).as_uninit_slice()),
             Err(error) => {
                 self.refused = Some(Refused::Loan(error));
                 None
