@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::time::Duration;
 
 use iceoryx2::prelude::{
     CallbackProgression, Config, LogLevel, Node, NodeBuilder, NodeName, SignalHandlingMode,
@@ -20,6 +21,9 @@ use crate::wire::{IoxEvent, Ipc};
 
 /// What a node takes in /dev/shm at most.
 const NODE_BYTES: u64 = 256 << 10;
+
+/// How long to wait for somebody else who is cleaning up the same dead process.
+const CLEANUP_PATIENCE: Duration = Duration::from_millis(200);
 
 /// A participant of a domain: the owner of all ports of a process. Cheap to clone.
 ///
@@ -180,7 +184,11 @@ impl BusNode {
         if !self.core.node.is_own() {
             return 0;
         }
-        usize::try_from(self.core.lock().try_cleanup_dead_nodes().cleanups).unwrap_or(usize::MAX)
+        let state = self
+            .core
+            .lock()
+            .blocking_cleanup_dead_nodes(CLEANUP_PATIENCE);
+        usize::try_from(state.cleanups).unwrap_or(usize::MAX)
     }
 
     /// Wakes every process that listens to announcements: "there is a new writer, connect to it".

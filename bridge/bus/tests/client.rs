@@ -196,13 +196,6 @@ fn requests_and_refusals() {
         ),
         "{missing}"
     );
-    let invalid = client
-        .subscribe("not absolute", None, &options, &mut never)
-        .unwrap_err();
-    assert!(
-        invalid.to_string().contains("has to start with `/`"),
-        "{invalid}"
-    );
     let notice = Event::Notice {
         severity: Severity::Warning,
         topic: Some("/t1".to_owned()),

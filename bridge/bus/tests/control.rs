@@ -109,7 +109,7 @@ fn an_endless_line_ends_the_connection() {
         format!("a line is longer than {MAX_REQUEST_BYTES} bytes")
     );
     drop(connection);
-    assert!(writer.join().unwrap() < 2 << 20);
+    assert!(writer.join().unwrap() < 4 << 20);
 }
 
 #[test]
@@ -238,6 +238,7 @@ fn messages_look_as_documented() {
         op: Op::Subscribe {
             topic: "/camera/image_raw".to_owned(),
             type_name: None,
+            definition: None,
             depth: 1,
             qos: Some(Qos {
                 reliability: Some(Reliability::BestEffort),
@@ -282,7 +283,7 @@ proptest! {
 
     #[test]
     fn any_topic_and_name_stays_on_one_line(topic in ".*", route in any::<u64>()) {
-        let request = Request { id: route, op: Op::Advertise { topic, type_name: "a\nb".to_owned(), qos: None } };
+        let request = Request { id: route, op: Op::Advertise { topic, type_name: "a\nb".to_owned(), definition: None, qos: None } };
         let line = encode_line(&request);
         prop_assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
         prop_assert_eq!(serde_json::from_slice::<Request>(&line).unwrap(), request);

@@ -212,7 +212,7 @@ impl Client {
         let deadline = Instant::now() + REQUEST_TIMEOUT;
         self.handle
             .core
-            .request(&op, deadline, interrupt)
+            .request(op, deadline, interrupt)
             .map(|(reply, _)| reply)
     }
 

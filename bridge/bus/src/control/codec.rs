@@ -4,8 +4,8 @@ use std::io::{self, Read};
 
 use serde::Serialize;
 
-/// Longest request that a broker reads.
-pub const MAX_REQUEST_BYTES: usize = 64 << 10;
+/// Longest request that a broker reads (it may hold a type's definition).
+pub const MAX_REQUEST_BYTES: usize = 1 << 20;
 /// Longest reply that a client reads (definitions of large types).
 pub const MAX_REPLY_BYTES: usize = 16 << 20;
 
