@@ -1,11 +1,14 @@
 //! The iceway broker and its command line.
 
+#![cfg_attr(not(feature = "ros"), allow(dead_code, reason = "what only ROS calls"))]
+
 mod broker;
 mod cli;
 mod config;
 mod counters;
 mod environment;
 mod lanes;
+mod logging;
 mod names;
 mod refusal;
 mod ros;
@@ -17,8 +20,6 @@ mod types;
 
 use std::process::ExitCode;
 
-use tracing_subscriber::EnvFilter;
-
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
@@ -26,12 +27,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
-    let filter = EnvFilter::try_from_env("ICEWAY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .init();
+    logging::init();
     let done = match cli.command {
         Command::Run(args) => run::run(args),
         Command::Topics(args) => tools::topics::run(&args),

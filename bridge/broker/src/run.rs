@@ -16,6 +16,7 @@ use crate::broker::Broker;
 use crate::cli::RunArgs;
 use crate::config::Config;
 use crate::environment;
+use crate::logging;
 use crate::ros::RosSide;
 use crate::session;
 
@@ -45,6 +46,7 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<()> {
     let listener = Listener::bind(&lock)?;
     listener.set_nonblocking(false)?;
     let broker = Arc::new(Broker::new(config, node, ros)?);
+    logging::also_to_rosout(Arc::downgrade(&broker));
     let connections = Arc::new(Connections::default());
 
     let mut threads = Vec::new();

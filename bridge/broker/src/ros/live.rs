@@ -40,7 +40,15 @@ pub(crate) enum Wake {
 
 impl RosSide {
     pub(crate) fn start(ros_args: &[String]) -> anyhow::Result<Self> {
-        let context = Context::new(ros_args, "iceway", "")?;
+        // The broker logs to stderr itself; rcl adds /rosout, and no console lines or files of its own.
+        let quiet = [
+            "--ros-args",
+            "--disable-stdout-logs",
+            "--disable-external-lib-logs",
+            "--",
+        ]
+        .map(String::from);
+        let context = Context::new(&[quiet.as_slice(), ros_args].concat(), "iceway", "")?;
         let single_copy = iceway_ros::single_copy_take_works(&context);
         let waiter = Arc::new(Waiter::new(&context).context("cannot wait for ROS")?);
         Ok(Self {

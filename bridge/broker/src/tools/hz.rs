@@ -9,6 +9,8 @@ use iceway_bus::clock::monotonic_ns;
 use crate::cli::HzArgs;
 
 const DEPTH: usize = 256;
+/// Longer times count as this: ten minutes.
+const LONGEST_US: u64 = 600_000_000;
 const REPORT_PERIOD: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(args: &HzArgs) -> anyhow::Result<()> {
@@ -72,7 +74,7 @@ struct Seen {
 
 impl Seen {
     fn new() -> anyhow::Result<Self> {
-        let histogram = || Histogram::new(3);
+        let histogram = || Histogram::new_with_bounds(1, LONGEST_US, 3);
         Ok(Self {
             frames: 0,
             bytes: 0,
