@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use iceway_msg::{ByteOrder, Primitive, StructFieldType, StructLayout};
 use numpy::npyffi::{
-    NPY_ARRAY_WRITEABLE, NpyTypes, PY_ARRAY_API, PyArray_Check, PyArrayObject, get_type_object, npy_intp,
+    NPY_ARRAY_WRITEABLE, NpyTypes, PY_ARRAY_API, PyArray_Check, PyArrayObject, get_type_object,
+    npy_intp,
 };
 use numpy::{PyArrayDescr, PyArrayDescrMethods};
 use pyo3::exceptions::PyTypeError;
@@ -31,17 +32,31 @@ pub(crate) fn view<'py>(
     extent: Extent,
     dtype: &Bound<'py, PyArrayDescr>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let Extent { offset, len, stride, itemsize } = extent;
+    let Extent {
+        offset,
+        len,
+        stride,
+        itemsize,
+    } = extent;
     let needed = match len {
         0 => Some(0),
-        n => (n - 1).checked_mul(stride).and_then(|most| most.checked_add(itemsize)),
+        n => (n - 1)
+            .checked_mul(stride)
+            .and_then(|most| most.checked_add(itemsize)),
     };
     let end = needed.and_then(|needed| offset.checked_add(needed));
-    assert!(end.is_some_and(|end| end <= hold.len()), "array beyond the end of its message");
+    assert!(
+        end.is_some_and(|end| end <= hold.len()),
+        "array beyond the end of its message"
+    );
     let owner = Bound::new(py, Owner(Arc::clone(hold)))?;
     let mut dims = [len as npy_intp];
     let mut strides = [stride as npy_intp];
-    let flags = if hold.is_writable() { NPY_ARRAY_WRITEABLE } else { 0 };
+    let flags = if hold.is_writable() {
+        NPY_ARRAY_WRITEABLE
+    } else {
+        0
+    };
     // SAFETY: `offset` is inside the hold's bytes or at their end, checked above.
     let data = unsafe { hold.start().as_ptr().add(offset) };
     // SAFETY: `dims` and `strides` have one element and are copied; the descriptor's reference is stolen, hence
@@ -64,7 +79,11 @@ pub(crate) fn view<'py>(
     let array = unsafe { Bound::from_owned_ptr_or_err(py, array)? };
     // SAFETY: `array` is an array that has no base yet; the reference to `owner` is stolen, even on failure.
     let failed = unsafe {
-        PY_ARRAY_API.PyArray_SetBaseObject(py, array.as_ptr().cast::<PyArrayObject>(), owner.into_ptr())
+        PY_ARRAY_API.PyArray_SetBaseObject(
+            py,
+            array.as_ptr().cast::<PyArrayObject>(),
+            owner.into_ptr(),
+        )
     };
     if failed != 0 {
         return Err(PyErr::fetch(py));
@@ -93,14 +112,24 @@ pub(crate) fn dtype<'py>(
     // Indexed by primitive and byte order.
     static DTYPES: PyOnceLock<Vec<Py<PyArrayDescr>>> = PyOnceLock::new();
     let dtypes = DTYPES.get_or_try_init(py, || {
-        let make = |primitive: Primitive, order| PyArrayDescr::new(py, code(primitive, order)).map(Bound::unbind);
+        let make = |primitive: Primitive, order| {
+            PyArrayDescr::new(py, code(primitive, order)).map(Bound::unbind)
+        };
         PRIMITIVES
             .into_iter()
-            .flat_map(|primitive| [make(primitive, ByteOrder::Little), make(primitive, ByteOrder::Big)])
+            .flat_map(|primitive| {
+                [
+                    make(primitive, ByteOrder::Little),
+                    make(primitive, ByteOrder::Big),
+                ]
+            })
             .collect::<PyResult<Vec<_>>>()
     })?;
     let at = primitive as usize * 2 + usize::from(order == ByteOrder::Big);
-    dtypes.get(at).map(|dtype| dtype.bind(py)).ok_or_else(|| PyTypeError::new_err("unknown primitive"))
+    dtypes
+        .get(at)
+        .map(|dtype| dtype.bind(py))
+        .ok_or_else(|| PyTypeError::new_err("unknown primitive"))
 }
 
 /// In the order of the enum's discriminants.

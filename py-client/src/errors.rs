@@ -8,7 +8,9 @@ use pyo3::types::PyTuple;
 /// The module with the exception classes.
 fn family(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
     static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-    MODULE.get_or_try_init(py, || Ok(py.import("iceway._errors")?.unbind())).map(|module| module.bind(py))
+    MODULE
+        .get_or_try_init(py, || Ok(py.import("iceway._errors")?.unbind()))
+        .map(|module| module.bind(py))
 }
 
 /// The exception `class` of the family with these arguments.
@@ -33,25 +35,43 @@ pub(crate) fn raise(py: Python<'_>, class: &str, text: impl Into<String>) -> PyE
 /// Bytes that are not a message of the type.
 pub(crate) fn malformed(py: Python<'_>, type_name: &str, error: &CdrError) -> PyErr {
     let text = format!("{type_name}: {error}");
-    build(py, "MalformedMessage", (text, error.path(), error.offset(), error.needed(), error.available()))
+    build(
+        py,
+        "MalformedMessage",
+        (
+            text,
+            error.path(),
+            error.offset(),
+            error.needed(),
+            error.available(),
+        ),
+    )
 }
 
 /// Text that is not a definition.
 pub(crate) fn definition(py: Python<'_>, error: &DefinitionError) -> PyErr {
-    build(py, "DefinitionError", (error.to_string(), error.line, error.column))
+    build(
+        py,
+        "DefinitionError",
+        (error.to_string(), error.line, error.column),
+    )
 }
 
 /// A value that does not fit its field.
 pub(crate) fn encode(py: Python<'_>, type_name: &str, error: &EncodeError) -> PyErr {
     let class = match error.kind() {
         EncodeErrorKind::UnknownField { .. } => "UnknownField",
-        EncodeErrorKind::WrongType { .. } | EncodeErrorKind::WrongDtype { .. } | EncodeErrorKind::Source(_) => {
-            "FieldTypeError"
-        }
+        EncodeErrorKind::WrongType { .. }
+        | EncodeErrorKind::WrongDtype { .. }
+        | EncodeErrorKind::Source(_) => "FieldTypeError",
         EncodeErrorKind::TooLarge { .. } => "TooLarge",
         EncodeErrorKind::Unreadable(_) => "MalformedMessage",
         _ => "FieldValueError",
     };
-    let at = if error.path().is_empty() { type_name } else { error.path() };
+    let at = if error.path().is_empty() {
+        type_name
+    } else {
+        error.path()
+    };
     raise(py, class, format!("{at}: {}", error.kind()))
 }

@@ -34,7 +34,9 @@ impl AlignedBuffer {
         let layout = AllocLayout::from_size_align(len.max(1), 64).expect("a size below isize::MAX");
         // SAFETY: the layout's size is not zero.
         let start = unsafe { alloc_zeroed(layout) };
-        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
+        let Some(start) = NonNull::new(start) else {
+            handle_alloc_error(layout)
+        };
         Self { start, layout }
     }
 }
@@ -74,7 +76,12 @@ impl Hold {
         owner: impl Any + Send + Sync,
     ) -> Option<Self> {
         let start = NonNull::new(start.cast_mut())?;
-        Some(Self { start, len, writable: AtomicBool::new(writable), _owner: Box::new(owner) })
+        Some(Self {
+            start,
+            len,
+            writable: AtomicBool::new(writable),
+            _owner: Box::new(owner),
+        })
     }
 
     /// A private, writable copy of a message, placed so that its body is 8-aligned and the array at
@@ -86,7 +93,12 @@ impl Hold {
         let start = unsafe { buffer.start.add(at) };
         // SAFETY: as above; a fresh allocation does not overlap `bytes`.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), start.as_ptr(), bytes.len()) };
-        Self { start, len: bytes.len(), writable: AtomicBool::new(true), _owner: Box::new(buffer) }
+        Self {
+            start,
+            len: bytes.len(),
+            writable: AtomicBool::new(true),
+            _owner: Box::new(buffer),
+        }
     }
 
     /// The bytes. Python may write to arrays among them at the same time, as with any buffer that is
@@ -111,18 +123,6 @@ impl Hold {
 
     pub(crate) fn make_read_only(&self) {
         self.writable.store(false, Ordering::Relaxed);
-    }
-
-    /// Overwrites bytes in place. `None` if they are not all inside, or the hold is read-only.
-    pub(crate) fn write(&self, offset: usize, bytes: &[u8]) -> Option<()> {
-        let end = offset.checked_add(bytes.len())?;
-        if end > self.len || !self.is_writable() {
-            return None;
-        }
-        // SAFETY: the target lies inside the bytes, which may be written to (`writable`); `bytes` is memory
-        // of the caller's, and `copy` allows for overlap.
-        unsafe { std::ptr::copy(bytes.as_ptr(), self.start.as_ptr().add(offset), bytes.len()) };
-        Some(())
     }
 }
 
@@ -233,6 +233,9 @@ impl Memory {
 
     /// The writable arrays given out so far; they are forgotten.
     pub(crate) fn take_handed_out(&self) -> Vec<Py<PyAny>> {
-        self.handed_out.as_ref().map(|handed_out| std::mem::take(&mut *handed_out.lock())).unwrap_or_default()
+        self.handed_out
+            .as_ref()
+            .map(|handed_out| std::mem::take(&mut *handed_out.lock()))
+            .unwrap_or_default()
     }
 }

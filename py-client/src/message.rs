@@ -3,16 +3,16 @@
 
 use std::sync::Arc;
 
-use iceway_msg::{ByteOrder, Cdr, Located, Offsets};
+use iceway_msg::{Cdr, Located, Offsets};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 
+use crate::arrays::{self, Extent};
 use crate::errors::{self, raise};
 use crate::memory::Memory;
 use crate::types::{Named, TypeInfo};
 use crate::value::Place;
-use crate::write;
 
 /// A message: its attributes are the fields and constants of its ROS type, and nothing else.
 ///
@@ -25,30 +25,51 @@ pub(crate) struct Message {
     /// Where it starts in the bytes.
     pub(crate) start: usize,
     offsets: Offsets,
+    /// The bytes are this message, and not one that it is part of.
+    whole: bool,
 }
 
 impl Message {
     pub(crate) fn new(memory: Arc<Memory>, info: Arc<TypeInfo>, start: usize) -> Self {
         let offsets = Offsets::new(&info.layout);
-        Self { memory, info, start, offsets }
+        Self {
+            memory,
+            info,
+            start,
+            offsets,
+            whole: false,
+        }
     }
 
     /// The message that the bytes as a whole are.
     pub(crate) fn root(memory: Arc<Memory>, info: Arc<TypeInfo>) -> Self {
-        Self::new(memory, info, Cdr::START)
+        Self {
+            whole: true,
+            ..Self::new(memory, info, Cdr::START)
+        }
     }
 
     pub(crate) fn is_root(&self) -> bool {
-        self.start == Cdr::START && Arc::ptr_eq(&self.info.layout, self.info.schema.layout())
+        self.whole
     }
 
     fn field(&self, py: Python<'_>, field: usize) -> PyResult<Py<PyAny>> {
         let hold = self.memory.hold(py)?;
         let malformed = |error: &_| errors::malformed(py, self.info.type_name(), error);
         let cdr = Cdr::new(hold.bytes()).map_err(|e| malformed(&e))?;
-        let located =
-            self.info.layout.locate(&cdr, self.start, &self.offsets, field).map_err(|e| malformed(&e))?;
-        Place { memory: &self.memory, hold: &hold, cdr: &cdr, info: &self.info, field }.build(py, located)
+        let located = self
+            .info
+            .layout
+            .locate(&cdr, self.start, &self.offsets, field)
+            .map_err(|e| malformed(&e))?;
+        Place {
+            memory: &self.memory,
+            hold: &hold,
+            cdr: &cdr,
+            info: &self.info,
+            field,
+        }
+        .build(py, located)
     }
 
     fn set_field(&self, py: Python<'_>, field: usize, value: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -65,20 +86,37 @@ impl Message {
         }
         let malformed = |error: &_| errors::malformed(py, self.info.type_name(), error);
         let cdr = Cdr::new(hold.bytes()).map_err(|e| malformed(&e))?;
-        let located =
-            self.info.layout.locate(&cdr, self.start, &self.offsets, field).map_err(|e| malformed(&e))?;
+        let located = self
+            .info
+            .layout
+            .locate(&cdr, self.start, &self.offsets, field)
+            .map_err(|e| malformed(&e))?;
         match located {
             Located::Scalar { offset, primitive } => {
-                let mut bytes = write::scalar_bytes(py, &self.info.layout, field, value)?;
-                if cdr.byte_order() == ByteOrder::Big {
-                    bytes.reverse();
-                }
-                debug_assert_eq!(bytes.len(), primitive.size());
-                hold.write(offset, &bytes).ok_or_else(|| raise(py, "ReadOnly", "the message is read-only"))
+                let size = primitive.size();
+                let extent = Extent {
+                    offset,
+                    len: 1,
+                    stride: size,
+                    itemsize: size,
+                };
+                let array = arrays::view(
+                    py,
+                    &hold,
+                    extent,
+                    arrays::dtype(py, primitive, cdr.byte_order())?,
+                )?;
+                let name = self.info.field_name(py, field);
+                py.import("iceway._arrays")?
+                    .call_method1("assign_number", (array, value, name))?;
+                Ok(())
             }
             Located::Slice { .. } | Located::StructSlice { .. } => {
                 let array = self.field(py, field)?;
-                write::assign(py, array.bind(py), &self.info.layout, field, value)
+                let name = self.info.field_name(py, field);
+                py.import("iceway._arrays")?
+                    .call_method1("assign", (array, value, name))?;
+                Ok(())
             }
             _ => Err(raise(
                 py,
@@ -94,9 +132,26 @@ impl Message {
     }
 
     fn unknown(&self, py: Python<'_>, name: &str) -> PyErr {
-        let fields: Vec<&str> = self.info.layout.fields().iter().map(|field| &*field.name).collect();
-        let known = if fields.is_empty() { "it has none".into() } else { fields.join(", ") };
-        raise(py, "UnknownField", format!("{} has no field {name:?}; its fields are: {known}", self.info.type_name()))
+        let fields: Vec<&str> = self
+            .info
+            .layout
+            .fields()
+            .iter()
+            .map(|field| &*field.name)
+            .collect();
+        let known = if fields.is_empty() {
+            "it has none".into()
+        } else {
+            fields.join(", ")
+        };
+        raise(
+            py,
+            "UnknownField",
+            format!(
+                "{} has no field {name:?}; its fields are: {known}",
+                self.info.type_name()
+            ),
+        )
     }
 }
 
@@ -119,13 +174,22 @@ impl Message {
         }
     }
 
-    fn __setattr__(&self, py: Python<'_>, name: &Bound<'_, PyString>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn __setattr__(
+        &self,
+        py: Python<'_>,
+        name: &Bound<'_, PyString>,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
         match self.info.find(py, name)? {
             Some(Named::Field(field)) => self.set_field(py, field, value),
             Some(Named::Constant(_)) => Err(raise(
                 py,
                 "ReadOnly",
-                format!("{} is a constant of {}", name.to_str()?, self.info.type_name()),
+                format!(
+                    "{} is a constant of {}",
+                    name.to_str()?,
+                    self.info.type_name()
+                ),
             )),
             None => Err(self.unknown(py, name.to_str()?)),
         }
@@ -146,20 +210,29 @@ impl Message {
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         let py = slf.py();
-        Ok(py.import("iceway._repr")?.call_method1("message", (slf,))?.unbind())
+        Ok(py
+            .import("iceway._repr")?
+            .call_method1("message", (slf,))?
+            .unbind())
     }
 
     fn __eq__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let py = slf.py();
         match other.cast::<Self>() {
-            Ok(other) => Ok(py.import("iceway._compare")?.call_method1("equal", (slf, other))?.unbind()),
+            Ok(other) => Ok(py
+                .import("iceway._compare")?
+                .call_method1("equal", (slf, other))?
+                .unbind()),
             Err(_) => Ok(py.NotImplemented()),
         }
     }
 
     fn __reduce__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         let py = slf.py();
-        Ok(py.import("iceway._compare")?.call_method1("reduce", (slf,))?.unbind())
+        Ok(py
+            .import("iceway._compare")?
+            .call_method1("reduce", (slf,))?
+            .unbind())
     }
 
     fn __copy__(slf: &Bound<'_, Self>) -> PyResult<Py<Self>> {

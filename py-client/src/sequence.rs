@@ -18,7 +18,13 @@ use crate::value;
 ///
 /// It behaves like a tuple: ``len``, iteration, negative indices, slices (which share the memory), ``in``,
 /// and ``==`` with any list or tuple.
-#[pyclass(frozen, sequence, weakref, module = "iceway._iceway", name = "Sequence")]
+#[pyclass(
+    frozen,
+    sequence,
+    weakref,
+    module = "iceway._iceway",
+    name = "Sequence"
+)]
 pub(crate) struct Sequence {
     memory: Arc<Memory>,
     located: Arc<Located>,
@@ -59,7 +65,10 @@ impl Sequence {
         let malformed = |error: &_| errors::malformed(py, &self.owner_type, error);
         let cdr = Cdr::new(hold.bytes()).map_err(|e| malformed(&e))?;
         let at = (self.start + index as isize * self.step) as usize;
-        let located = self.located.locate(&cdr, &self.found, at).map_err(|e| malformed(&e))?;
+        let located = self
+            .located
+            .locate(&cdr, &self.found, at)
+            .map_err(|e| malformed(&e))?;
         match (located, &self.info) {
             (Value::Message { start, .. }, Some(info)) => {
                 let message = Message::new(Arc::clone(&self.memory), Arc::clone(info), start);
@@ -72,7 +81,11 @@ impl Sequence {
                 let units = value::bytes(py, &cdr, &self.owner_type, offset, len * 4)?;
                 value::wide_string(py, units, cdr.byte_order())
             }
-            _ => Err(errors::raise(py, "MalformedMessage", format!("{}: unreadable element", self.owner_type))),
+            _ => Err(errors::raise(
+                py,
+                "MalformedMessage",
+                format!("{}: unreadable element", self.owner_type),
+            )),
         }
     }
 }
@@ -99,10 +112,17 @@ impl Sequence {
             return Ok(Py::new(py, part)?.into_any());
         }
         let index: isize = index.extract()?;
-        let at = if index < 0 { index + self.len as isize } else { index };
+        let at = if index < 0 {
+            index + self.len as isize
+        } else {
+            index
+        };
         match usize::try_from(at) {
             Ok(at) if at < self.len => self.item(py, at),
-            _ => Err(PyIndexError::new_err(format!("index {index} is out of range for length {}", self.len))),
+            _ => Err(PyIndexError::new_err(format!(
+                "index {index} is out of range for length {}",
+                self.len
+            ))),
         }
     }
 
@@ -126,7 +146,10 @@ impl Sequence {
         for index in 0..self.len {
             same = same && self.item(py, index)?.bind(py).eq(other.get_item(index)?)?;
         }
-        Ok(pyo3::types::PyBool::new(py, same).to_owned().into_any().unbind())
+        Ok(pyo3::types::PyBool::new(py, same)
+            .to_owned()
+            .into_any()
+            .unbind())
     }
 
     /// Return the first index of a value; ``ValueError`` if it is not there.
@@ -145,7 +168,10 @@ impl Sequence {
                 return Ok(at);
             }
         }
-        Err(pyo3::exceptions::PyValueError::new_err(format!("{} is not in the sequence", value.repr()?)))
+        Err(pyo3::exceptions::PyValueError::new_err(format!(
+            "{} is not in the sequence",
+            value.repr()?
+        )))
     }
 
     /// Return how often a value is there.
@@ -160,6 +186,9 @@ impl Sequence {
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         let py = slf.py();
-        Ok(py.import("iceway._repr")?.call_method1("sequence", (slf,))?.unbind())
+        Ok(py
+            .import("iceway._repr")?
+            .call_method1("sequence", (slf,))?
+            .unbind())
     }
 }

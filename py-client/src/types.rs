@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use iceway_msg::{ByteOrder, ElementType, Layout, Schema, StructLayout, Value};
+use iceway_msg::{ByteOrder, ElementType, FieldType, Layout, Schema, StructLayout, Value};
 use numpy::PyArrayDescr;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -49,9 +49,19 @@ impl TypeInfo {
         let constants = layout
             .constants()
             .iter()
-            .map(|c| Ok((PyString::intern(py, &c.name).unbind(), value_to_py(py, &c.value)?)))
+            .map(|c| {
+                Ok((
+                    PyString::intern(py, &c.name).unbind(),
+                    value_to_py(py, &c.value)?,
+                ))
+            })
             .collect::<PyResult<_>>()?;
-        Ok(Arc::new(Self { layout, schema, fields, constants }))
+        Ok(Arc::new(Self {
+            layout,
+            schema,
+            fields,
+            constants,
+        }))
     }
 
     pub(crate) fn type_name(&self) -> &str {
@@ -59,16 +69,49 @@ impl TypeInfo {
     }
 
     /// The field or constant of this name. Names in code are interned, so mostly one address is compared.
-    pub(crate) fn find(&self, py: Python<'_>, name: &Bound<'_, PyString>) -> PyResult<Option<Named<'_>>> {
-        if let Some(at) = self.fields.iter().position(|field| field.name.bind(py).is(name)) {
+    pub(crate) fn find(
+        &self,
+        py: Python<'_>,
+        name: &Bound<'_, PyString>,
+    ) -> PyResult<Option<Named<'_>>> {
+        if let Some(at) = self
+            .fields
+            .iter()
+            .position(|field| field.name.bind(py).is(name))
+        {
             return Ok(Some(Named::Field(at)));
         }
         let text = name.to_str()?;
         if let Some(at) = self.layout.field_index(text) {
             return Ok(Some(Named::Field(at)));
         }
-        let at = self.layout.constants().iter().position(|constant| &*constant.name == text);
+        let at = self
+            .layout
+            .constants()
+            .iter()
+            .position(|constant| &*constant.name == text);
         Ok(at.map(|at| Named::Constant(&self.constants[at].1)))
+    }
+
+    /// What addresses of bodies should be a multiple of, so that all arrays are aligned.
+    pub(crate) fn array_alignment(&self) -> usize {
+        fn of(layout: &Layout) -> usize {
+            let of_field = |ty: &FieldType| match (ty, ty.element()) {
+                (FieldType::Array(..), ElementType::Primitive(primitive)) => primitive.size(),
+                (FieldType::Array(..), ElementType::Message(nested)) if nested.is_fixed() => {
+                    nested.alignment()
+                }
+                (_, ElementType::Message(nested)) => of(nested),
+                _ => 1,
+            };
+            layout
+                .fields()
+                .iter()
+                .map(|field| of_field(&field.ty))
+                .max()
+                .unwrap_or(1)
+        }
+        of(&self.layout)
     }
 
     pub(crate) fn field_names<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
@@ -94,7 +137,9 @@ impl TypeInfo {
             return Ok(nested);
         }
         let ElementType::Message(layout) = self.layout.fields()[field].ty.element() else {
-            return Err(pyo3::exceptions::PyTypeError::new_err("the field holds no messages"));
+            return Err(pyo3::exceptions::PyTypeError::new_err(
+                "the field holds no messages",
+            ));
         };
         let nested = Self::new(py, self.schema.clone(), Arc::clone(layout))?;
         Ok(cell.get_or_init(|| nested))
@@ -109,7 +154,9 @@ impl TypeInfo {
         order: ByteOrder,
     ) -> PyResult<&Bound<'py, PyArrayDescr>> {
         let cell = &self.fields[field].structured[usize::from(order == ByteOrder::Big)];
-        let made = cell.get_or_try_init(py, || arrays::struct_dtype(py, layout, order).map(Bound::unbind))?;
+        let made = cell.get_or_try_init(py, || {
+            arrays::struct_dtype(py, layout, order).map(Bound::unbind)
+        })?;
         Ok(made.bind(py))
     }
 }
@@ -122,15 +169,21 @@ pub(crate) fn value_to_py(py: Python<'_>, value: &Value) -> PyResult<Py<PyAny>> 
         Value::U64(value) => value.into_pyobject(py)?.into_any().unbind(),
         Value::F64(value) => value.into_pyobject(py)?.into_any().unbind(),
         Value::Str(value) => value.into_pyobject(py)?.into_any().unbind(),
-        Value::Array(array) => {
-            let items = array.iter().map(|item| value_to_py(py, &item)).collect::<PyResult<Vec<_>>>()?;
+        Value::Numbers(array) => {
+            let items = array
+                .iter()
+                .map(|item| value_to_py(py, &item))
+                .collect::<PyResult<Vec<_>>>()?;
             let dtype = arrays::dtype(py, array.primitive, ByteOrder::NATIVE)?;
             py.import(intern!(py, "numpy"))?
                 .call_method1(intern!(py, "array"), (PyList::new(py, items)?, dtype))?
                 .unbind()
         }
         Value::Seq(items) => {
-            let items = items.iter().map(|item| value_to_py(py, item)).collect::<PyResult<Vec<_>>>()?;
+            let items = items
+                .iter()
+                .map(|item| value_to_py(py, item))
+                .collect::<PyResult<Vec<_>>>()?;
             PyList::new(py, items)?.into_any().unbind()
         }
         Value::Struct(fields) => {

@@ -27,21 +27,54 @@ impl Place<'_> {
     /// The Python object for a located field.
     pub(crate) fn build(&self, py: Python<'_>, located: Located) -> PyResult<Py<PyAny>> {
         match located {
-            Located::Scalar { offset, primitive } => {
-                scalar(py, self.bytes(py, offset, primitive.size())?, primitive, self.cdr.byte_order())
-            }
+            Located::Scalar { offset, primitive } => scalar(
+                py,
+                self.bytes(py, offset, primitive.size())?,
+                primitive,
+                self.cdr.byte_order(),
+            ),
             Located::Str { offset, len } => string(py, self.bytes(py, offset, len)?),
             Located::WStr { offset, len } => {
                 wide_string(py, self.bytes(py, offset, len * 4)?, self.cdr.byte_order())
             }
-            Located::Slice { offset, len, primitive } => {
+            Located::Slice {
+                offset,
+                len,
+                primitive,
+            } => {
                 let dtype = arrays::dtype(py, primitive, self.cdr.byte_order())?;
                 let size = primitive.size();
-                self.array(py, Extent { offset, len, stride: size, itemsize: size }, dtype)
+                self.array(
+                    py,
+                    Extent {
+                        offset,
+                        len,
+                        stride: size,
+                        itemsize: size,
+                    },
+                    dtype,
+                )
             }
-            Located::StructSlice { offset, len, stride, element, .. } => {
-                let dtype = self.info.struct_dtype(py, self.field, &element, self.cdr.byte_order())?;
-                self.array(py, Extent { offset, len, stride, itemsize: element.itemsize() }, dtype)
+            Located::StructSlice {
+                offset,
+                len,
+                stride,
+                element,
+                ..
+            } => {
+                let dtype =
+                    self.info
+                        .struct_dtype(py, self.field, &element, self.cdr.byte_order())?;
+                self.array(
+                    py,
+                    Extent {
+                        offset,
+                        len,
+                        stride,
+                        itemsize: element.itemsize(),
+                    },
+                    dtype,
+                )
             }
             Located::Message { start, .. } => {
                 let info = self.info.nested(py, self.field)?;
@@ -56,7 +89,11 @@ impl Place<'_> {
                     iceway_msg::cdr::SequenceElement::String { .. } => None,
                 };
                 let name = self.info.type_name().to_owned();
-                Ok(Py::new(py, Sequence::new(Arc::clone(self.memory), sequence, info, name))?.into_any())
+                Ok(Py::new(
+                    py,
+                    Sequence::new(Arc::clone(self.memory), sequence, info, name),
+                )?
+                .into_any())
             }
         }
     }
@@ -87,9 +124,16 @@ pub(crate) fn bytes<'a>(
     offset: usize,
     len: usize,
 ) -> PyResult<&'a [u8]> {
-    cdr.bytes().get(offset..).and_then(|tail| tail.get(..len)).ok_or_else(|| {
-        errors::raise(py, "MalformedMessage", format!("{type_name}: a value at byte {offset} is cut off"))
-    })
+    cdr.bytes()
+        .get(offset..)
+        .and_then(|tail| tail.get(..len))
+        .ok_or_else(|| {
+            errors::raise(
+                py,
+                "MalformedMessage",
+                format!("{type_name}: a value at byte {offset} is cut off"),
+            )
+        })
 }
 
 /// A number. `bytes` has its size.
@@ -107,14 +151,19 @@ pub(crate) fn scalar(
     let bits = u64::from_le_bytes(wide);
     Ok(match primitive {
         Primitive::Bool => PyBool::new(py, bits != 0).to_owned().into_any().unbind(),
-        Primitive::Byte | Primitive::Char | Primitive::U8 | Primitive::U16 | Primitive::U32 | Primitive::U64 => {
-            bits.into_pyobject(py)?.into_any().unbind()
-        }
+        Primitive::Byte
+        | Primitive::Char
+        | Primitive::U8
+        | Primitive::U16
+        | Primitive::U32
+        | Primitive::U64 => bits.into_pyobject(py)?.into_any().unbind(),
         Primitive::I8 => (bits as i8).into_pyobject(py)?.into_any().unbind(),
         Primitive::I16 => (bits as i16).into_pyobject(py)?.into_any().unbind(),
         Primitive::I32 => (bits as i32).into_pyobject(py)?.into_any().unbind(),
         Primitive::I64 => (bits as i64).into_pyobject(py)?.into_any().unbind(),
-        Primitive::F32 => PyFloat::new(py, f64::from(f32::from_bits(bits as u32))).into_any().unbind(),
+        Primitive::F32 => PyFloat::new(py, f64::from(f32::from_bits(bits as u32)))
+            .into_any()
+            .unbind(),
         Primitive::F64 => PyFloat::new(py, f64::from_bits(bits)).into_any().unbind(),
     })
 }
@@ -137,6 +186,7 @@ pub(crate) fn wide_string(py: Python<'_>, bytes: &[u8], order: ByteOrder) -> PyR
             ByteOrder::Big => [unit[3], unit[2]],
         })
         .collect();
-    let decoded = PyBytes::new(py, &units).call_method1("decode", ("utf-16-le", "surrogatepass"))?;
+    let decoded =
+        PyBytes::new(py, &units).call_method1("decode", ("utf-16-le", "surrogatepass"))?;
     Ok(decoded.unbind())
 }

@@ -1,0 +1,3 @@
+from . import _errors
+from ._errors import *
+from ._iceway import Message, Schema, Sequence
