@@ -17,10 +17,12 @@ __all__ = [
     "InvalidName",
     "InvalidOption",
     "LayoutError",
+    "LimitReached",
     "LoanError",
     "MalformedMessage",
     "NoBroker",
     "NoMemory",
+    "NoRos",
     "ReadOnly",
     "Released",
     "Timeout",
@@ -75,6 +77,10 @@ class TypeMismatch(Error, TypeError):
     """The topic, or the message, has another type than the one asked for."""
 
 
+class NoRos(Error, LookupError):
+    """The broker runs without ROS, so it knows neither ROS topics nor types."""
+
+
 class InvalidName(Error, ValueError):
     """A topic or type name is not a valid ROS name."""
 
@@ -85,6 +91,10 @@ class InvalidOption(Error, ValueError):
 
 class Denied(Error, PermissionError):
     """The broker's configuration does not allow this topic."""
+
+
+class LimitReached(Error):
+    """The channel has as many publishers, subscribers or processes as the broker's limits allow."""
 
 
 # --- receiving -------------------------------------------------------------------------------------------
