@@ -49,7 +49,7 @@ pub(crate) fn view<'py>(
         end.is_some_and(|end| end <= hold.len()),
         "array beyond the end of its message"
     );
-    let owner = Bound::new(py, Owner(Arc::clone(hold)))?;
+    let owner = Bound::new(py, Owner::new(hold))?;
     let mut dims = [len as npy_intp];
     let mut strides = [stride as npy_intp];
     let flags = if hold.is_writable() {

@@ -15,7 +15,8 @@ pub(crate) fn client(py: Python<'_>, error: ClientError, doing: &str) -> PyErr {
         ClientError::VersionMismatch { .. } => "VersionMismatch",
         ClientError::Refused { code, .. } => refused(code),
         ClientError::BrokerGone { .. } => {
-            let hint = "start one (`iceway run`), and publish again: everything reconnects by itself";
+            let hint =
+                "start one (`iceway run`), and publish again: everything reconnects by itself";
             return raise(py, "BrokerGone", format!("{text}: {hint}"));
         }
         ClientError::Backpressure { .. } => "Backpressure",
@@ -32,7 +33,11 @@ pub(crate) fn client(py: Python<'_>, error: ClientError, doing: &str) -> PyErr {
 
 /// An object that was closed.
 pub(crate) fn closed(py: Python<'_>, what: &str) -> PyErr {
-    raise(py, "Closed", format!("{what} was closed: make a new one, inside the `with iceway.connect()` block"))
+    raise(
+        py,
+        "Closed",
+        format!("{what} was closed: make a new one, inside the `with iceway.connect()` block"),
+    )
 }
 
 fn refused(code: ErrorCode) -> &'static str {
@@ -72,9 +77,10 @@ fn receive(py: Python<'_>, error: &ReceiveError) -> PyErr {
 fn loan(py: Python<'_>, error: &LoanError) -> PyErr {
     let (class, hint) = match error {
         LoanError::TooLarge { .. } => ("TooLarge", " in the broker's iceway.toml"),
-        LoanError::NoMemory { .. } => {
-            ("NoMemory", ": free some (`df -h /dev/shm`), or mount it larger; nothing was sent")
-        }
+        LoanError::NoMemory { .. } => (
+            "NoMemory",
+            ": free some (`df -h /dev/shm`), or mount it larger; nothing was sent",
+        ),
         LoanError::OutOfChunks { .. } => ("NoMemory", ", or let receivers hold fewer messages"),
         LoanError::Forked => ("Forked", ""),
         _ => ("Error", ""),

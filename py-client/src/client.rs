@@ -41,10 +41,16 @@ impl Client {
         &self,
         py: Python<'_>,
         doing: &str,
-        call: impl FnOnce(&BusClient, iceway_bus::client::Interrupt<'_>) -> Result<T, ClientError> + Send,
+        call: impl FnOnce(&BusClient, iceway_bus::client::Interrupt<'_>) -> Result<T, ClientError>
+        + Send,
     ) -> PyResult<T> {
         let client = self.open(py)?;
-        wait(py, doing, || self.closed.load(Ordering::Acquire), |interrupt| call(client, interrupt))
+        wait(
+            py,
+            doing,
+            || self.closed.load(Ordering::Acquire),
+            |interrupt| call(client, interrupt),
+        )
     }
 
     fn type_info(&self, py: Python<'_>, route: &RouteInfo) -> PyResult<Arc<TypeInfo>> {
@@ -63,7 +69,8 @@ impl Client {
 /// QoS from JSON, as `iceway.QoS` writes it.
 fn parse_qos(py: Python<'_>, qos: Option<&str>) -> PyResult<Option<Qos>> {
     qos.map(|text| {
-        serde_json::from_str(text).map_err(|error| raise(py, "InvalidOption", format!("qos: {error}")))
+        serde_json::from_str(text)
+            .map_err(|error| raise(py, "InvalidOption", format!("qos: {error}")))
     })
     .transpose()
 }
@@ -71,17 +78,38 @@ fn parse_qos(py: Python<'_>, qos: Option<&str>) -> PyResult<Option<Qos>> {
 #[pymethods]
 impl Client {
     #[new]
-    fn connect(py: Python<'_>, domain: u32, root: Option<&str>, name: &str, timeout: f64) -> PyResult<Self> {
+    fn connect(
+        py: Python<'_>,
+        domain: u32,
+        root: Option<&str>,
+        name: &str,
+        timeout: f64,
+    ) -> PyResult<Self> {
         let base = root.map_or_else(Domain::default_base, Into::into);
         let domain = Domain::new(domain, base).map_err(|error| bus_errors::bus(py, &error))?;
         let timeout = seconds(py, "timeout", timeout)?;
-        let options = ConnectOptions { name: name.to_owned(), timeout };
+        let options = ConnectOptions {
+            name: name.to_owned(),
+            timeout,
+        };
         let doing = "the broker did not answer in time";
-        let client = wait(py, doing, || false, |interrupt| BusClient::connect(&domain, &options, interrupt))?;
-        Ok(Self { client, closed: AtomicBool::new(false), types: Mutex::default() })
+        let client = wait(
+            py,
+            doing,
+            || false,
+            |interrupt| BusClient::connect(&domain, &options, interrupt),
+        )?;
+        Ok(Self {
+            client,
+            closed: AtomicBool::new(false),
+            types: Mutex::default(),
+        })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the options of the Python method")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the options of the Python method"
+    )]
     fn subscribe(
         &self,
         py: Python<'_>,
@@ -100,14 +128,19 @@ impl Client {
             qos: parse_qos(py, qos)?,
             timeout: seconds(py, "timeout", timeout)?,
         };
-        let doing = format!("the broker did not answer the subscription to {topic} within {timeout} s");
-        let subscriber =
-            self.run(py, &doing, |client, interrupt| client.subscribe(topic, type_name, &options, interrupt))?;
+        let doing =
+            format!("the broker did not answer the subscription to {topic} within {timeout} s");
+        let subscriber = self.run(py, &doing, |client, interrupt| {
+            client.subscribe(topic, type_name, &options, interrupt)
+        })?;
         let info = self.type_info(py, subscriber.info())?;
         Ok(Subscriber::new(subscriber, info))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the options of the Python method")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the options of the Python method"
+    )]
     fn advertise(
         &self,
         py: Python<'_>,
@@ -124,45 +157,59 @@ impl Client {
             timeout: seconds(py, "timeout", timeout)?,
             send_timeout: seconds(py, "publish_timeout", publish_timeout)?,
         };
-        let doing = format!("the broker did not answer the advertisement of {topic} within {timeout} s");
-        let publisher =
-            self.run(py, &doing, |client, interrupt| client.advertise(topic, type_name, &options, interrupt))?;
+        let doing =
+            format!("the broker did not answer the advertisement of {topic} within {timeout} s");
+        let publisher = self.run(py, &doing, |client, interrupt| {
+            client.advertise(topic, type_name, &options, interrupt)
+        })?;
         let info = self.type_info(py, publisher.info())?;
         Ok(Publisher::new(publisher, info))
     }
 
     /// All topics, as JSON.
     fn topics(&self, py: Python<'_>) -> PyResult<String> {
-        let topics = self.run(py, "the broker did not list its topics in time", |client, interrupt| {
-            client.topics(interrupt)
-        })?;
+        let topics = self.run(
+            py,
+            "the broker did not list its topics in time",
+            |client, interrupt| client.topics(interrupt),
+        )?;
         json(py, &topics)
     }
 
     /// The schema of a type that the broker knows.
     fn describe(&self, py: Python<'_>, type_name: &str) -> PyResult<Schema> {
-        let found = self.run(py, "the broker did not describe the type in time", |client, interrupt| {
-            client.describe(type_name, interrupt)
-        })?;
+        let found = self.run(
+            py,
+            "the broker did not describe the type in time",
+            |client, interrupt| client.describe(type_name, interrupt),
+        )?;
         let name = parse_type(py, &found.type_name)?;
         let schema = iceway_msg::Schema::parse(&name, &found.definition)
             .map_err(|error| errors::definition(py, &error))?;
-        Ok(Schema { info: TypeInfo::of_schema(py, &schema)? })
+        Ok(Schema {
+            info: TypeInfo::of_schema(py, &schema)?,
+        })
     }
 
     /// The broker's counters, as JSON.
     fn stats(&self, py: Python<'_>) -> PyResult<String> {
-        let stats = self.run(py, "the broker did not tell its counters in time", |client, interrupt| {
-            client.stats(interrupt)
-        })?;
+        let stats = self.run(
+            py,
+            "the broker did not tell its counters in time",
+            |client, interrupt| client.stats(interrupt),
+        )?;
         json(py, &stats)
     }
 
     /// What the broker said since the last call: (severity, topic, text).
     fn take_notices(&self, py: Python<'_>) -> PyResult<Vec<(String, Option<String>, String)>> {
         let notices = self.open(py)?.take_notices();
-        let severity = |notice: &iceway_bus::client::Notice| format!("{:?}", notice.severity).to_lowercase();
-        Ok(notices.into_iter().map(|n| (severity(&n), n.topic.clone(), n.message)).collect())
+        let severity =
+            |notice: &iceway_bus::client::Notice| format!("{:?}", notice.severity).to_lowercase();
+        Ok(notices
+            .into_iter()
+            .map(|n| (severity(&n), n.topic.clone(), n.message))
+            .collect())
     }
 
     /// Version, process id and so on of the broker, as JSON.
@@ -191,4 +238,3 @@ impl Client {
 fn json(py: Python<'_>, value: &impl serde::Serialize) -> PyResult<String> {
     serde_json::to_string(value).map_err(|error| raise(py, "Error", error.to_string()))
 }
-

@@ -182,6 +182,12 @@ pub(crate) fn serialize<'py>(
     ))
 }
 
+/// Tell whether a message was not released.
+#[pyfunction]
+pub(crate) fn is_held(msg: &Bound<'_, Message>) -> bool {
+    msg.get().memory.is_held()
+}
+
 /// Give the memory back; tell whether nothing holds it any more.
 #[pyfunction]
 pub(crate) fn release(msg: &Bound<'_, Message>) -> bool {

@@ -22,7 +22,7 @@ use crate::write::ArrayBytes;
 ///
 /// The message's arrays can be written to inside the block. It is sent when the block ends, and not if it
 /// raises. After that, arrays taken from it are read-only, and the message itself cannot be used.
-#[pyclass(frozen, module = "iceway._iceway", name = "Loan")]
+#[pyclass(frozen, module = "iceway", name = "Loan")]
 pub(crate) struct Loan {
     shared: Arc<Shared>,
     state: Mutex<State>,
@@ -33,7 +33,11 @@ enum State {
     /// The fields are known; no memory is taken yet.
     Planned(Plan<ArrayBytes>),
     /// Inside the block.
-    Filling { frame: FilledLoan, memory: Arc<Memory>, _only_one: OnLoan },
+    Filling {
+        frame: FilledLoan,
+        memory: Arc<Memory>,
+        _only_one: OnLoan,
+    },
     /// Sent, or given up.
     Ended,
 }
@@ -56,13 +60,22 @@ impl Drop for OnLoan {
 
 impl Loan {
     pub(crate) fn new(shared: Arc<Shared>, plan: Plan<ArrayBytes>, cause_ns: i64) -> Self {
-        Self { shared, state: Mutex::new(State::Planned(plan)), cause_ns }
+        Self {
+            shared,
+            state: Mutex::new(State::Planned(plan)),
+            cause_ns,
+        }
     }
 
     /// Takes the memory away from Python, and returns the frame. None if there is none.
     fn end(&self, py: Python<'_>) -> PyResult<Option<FilledLoan>> {
         let state = std::mem::replace(&mut *self.state.lock(), State::Ended);
-        let State::Filling { frame, memory, _only_one } = state else {
+        let State::Filling {
+            frame,
+            memory,
+            _only_one,
+        } = state
+        else {
             return Ok(None);
         };
         if let Ok(hold) = memory.hold(py) {
@@ -103,7 +116,8 @@ impl Loan {
             Ok(filling::write(loan, plan))
         });
         let written = written.map_err(|error| bus_errors::client(py, error, ""))?;
-        let mut frame = written.map_err(|error| errors::encode(py, shared.info.type_name(), &error))?;
+        let mut frame =
+            written.map_err(|error| errors::encode(py, shared.info.type_name(), &error))?;
         let bytes = frame.bytes_mut();
         let (start, len) = (bytes.as_ptr(), bytes.len());
         // SAFETY: the bytes lie in the port's segment, which stays mapped as long as a clone of the publisher
@@ -113,8 +127,18 @@ impl Loan {
         // is what any buffer that is shared with NumPy may do.
         let hold = unsafe { Hold::new(start, len, true, publisher.publisher().clone()) };
         let hold = hold.ok_or_else(|| raise(py, "NoMemory", "an empty loan"))?;
-        let memory = Memory::of_loan(hold, Origin { topic: Arc::clone(&shared.topic), ..Origin::default() });
-        *state = State::Filling { frame, memory: Arc::clone(&memory), _only_one: only_one };
+        let memory = Memory::of_loan(
+            hold,
+            Origin {
+                topic: Arc::clone(&shared.topic),
+                ..Origin::default()
+            },
+        );
+        *state = State::Filling {
+            frame,
+            memory: Arc::clone(&memory),
+            _only_one: only_one,
+        };
         Ok(Message::root(memory, Arc::clone(&shared.info)))
     }
 

@@ -128,7 +128,15 @@ impl Hold {
 
 /// The base of arrays: keeps their bytes alive.
 #[pyclass(frozen, module = "iceway._iceway", name = "_Owner")]
-pub(crate) struct Owner(pub(crate) Arc<Hold>);
+pub(crate) struct Owner {
+    _hold: Arc<Hold>,
+}
+
+impl Owner {
+    pub(crate) fn new(hold: &Arc<Hold>) -> Self {
+        Self { _hold: Arc::clone(hold) }
+    }
+}
 
 /// Where a message came from; see `iceway.Info`.
 #[derive(Clone, Default)]

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use iceway_msg::{Cdr, Located, Offsets};
+use pyo3::exceptions::PyAttributeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
@@ -18,7 +19,7 @@ use crate::value::Place;
 ///
 /// Everything that can be done with any message is a function: ``iceway.info``, ``iceway.copy``,
 /// ``iceway.to_dict``, ``iceway.release``, ``iceway.image`` and so on.
-#[pyclass(frozen, weakref, module = "iceway._iceway", name = "Message")]
+#[pyclass(frozen, weakref, module = "iceway", name = "Message")]
 pub(crate) struct Message {
     pub(crate) memory: Arc<Memory>,
     pub(crate) info: Arc<TypeInfo>,
@@ -170,7 +171,18 @@ impl Message {
                     Bound::from_owned_ptr_or_err(py, found).map(Bound::unbind)
                 }
             }
-            None => Err(this.unknown(py, name.to_str()?)),
+            None => Err(PyAttributeError::new_err(())), // and so to `__getattr__`
+        }
+    }
+
+    /// Called when `__getattribute__` found nothing.
+    fn __getattr__(&self, py: Python<'_>, name: &Bound<'_, PyString>) -> PyResult<Py<PyAny>> {
+        let name = name.to_str()?;
+        match name.starts_with('_') {
+            true => Err(PyAttributeError::new_err(format!(
+                "'Message' object has no attribute '{name}'"
+            ))),
+            false => Err(self.unknown(py, name)),
         }
     }
 

@@ -58,16 +58,24 @@ impl Shared {
             header.type_hash = self.info.schema.type_hash().0;
         }
         let stop = || self.closed.load(Ordering::Acquire);
-        wait(py, "publishing took too long", stop, |interrupt| publisher.send(frame, interrupt)).map(drop)
+        wait(py, "publishing took too long", stop, |interrupt| {
+            publisher.send(frame, interrupt)
+        })
+        .map(drop)
     }
 
     pub(crate) fn placement(&self, array_offset: Option<usize>) -> Placement {
-        Placement { array_offset, body_alignment: self.info.layout.alignment() }
+        Placement {
+            array_offset,
+            body_alignment: self.info.layout.alignment(),
+        }
     }
 }
 
 fn now_ns() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| i64::try_from(now.as_nanos()).unwrap_or(0))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |now| i64::try_from(now.as_nanos()).unwrap_or(0))
 }
 
 /// Options of a call, taken out of keyword arguments that are otherwise fields.
@@ -109,7 +117,9 @@ impl Publisher {
             info,
             on_loan: AtomicBool::new(false),
         };
-        Self { shared: Arc::new(shared) }
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     fn send_plan(&self, py: Python<'_>, plan: &Plan<ArrayBytes>, cause_ns: i64) -> PyResult<()> {
@@ -135,7 +145,9 @@ impl Publisher {
         let schema = &shared.info.schema;
         let frame = py.detach(|| {
             let bytes = hold.bytes();
-            let largest = Cdr::new(bytes).ok().and_then(|cdr| largest_array_offset(schema, &cdr));
+            let largest = Cdr::new(bytes)
+                .ok()
+                .and_then(|cdr| largest_array_offset(schema, &cdr));
             let loan = publisher.loan(bytes.len(), shared.placement(largest))?;
             Ok(loan.fill(bytes))
         });
@@ -153,7 +165,9 @@ impl Publisher {
 
     #[getter]
     fn schema(&self) -> Schema {
-        Schema { info: Arc::clone(&self.shared.info) }
+        Schema {
+            info: Arc::clone(&self.shared.info),
+        }
     }
 
     #[getter]
@@ -170,12 +184,19 @@ impl Publisher {
     ) -> PyResult<()> {
         let layout = &self.shared.info.layout;
         let SendOptions { cause_ns, casting } = SendOptions::take(py, layout, fields)?;
-        let options = WriteOptions { casting, reserve: false };
+        let options = WriteOptions {
+            casting,
+            reserve: false,
+        };
         let Some(whole) = message else {
             return self.send_plan(py, &write::plan(py, layout, fields, options)?, cause_ns);
         };
         if !fields.is_empty() {
-            return Err(raise(py, "InvalidOption", "pass a message or its fields, not both"));
+            return Err(raise(
+                py,
+                "InvalidOption",
+                "pass a message or its fields, not both",
+            ));
         }
         if let Ok(message) = whole.cast::<Message>()
             && message.get().is_root()
@@ -183,14 +204,26 @@ impl Publisher {
         {
             return self.forward(py, message.get(), cause_ns);
         }
-        self.send_plan(py, &write::plan_object(py, layout, whole, options)?, cause_ns)
+        self.send_plan(
+            py,
+            &write::plan_object(py, layout, whole, options)?,
+            cause_ns,
+        )
     }
 
     /// Make room for a message in shared memory. `fields` holds the options too.
     fn loan(&self, py: Python<'_>, fields: &Bound<'_, PyDict>) -> PyResult<Loan> {
         let layout = &self.shared.info.layout;
         let SendOptions { cause_ns, casting } = SendOptions::take(py, layout, fields)?;
-        let plan = write::plan(py, layout, fields, WriteOptions { casting, reserve: true })?;
+        let plan = write::plan(
+            py,
+            layout,
+            fields,
+            WriteOptions {
+                casting,
+                reserve: true,
+            },
+        )?;
         self.shared.open(py)?;
         Ok(Loan::new(Arc::clone(&self.shared), plan, cause_ns))
     }
@@ -198,7 +231,12 @@ impl Publisher {
     /// Counters: sent, dropped, backpressure, unacknowledged.
     fn stats(&self, py: Python<'_>) -> PyResult<[u64; 4]> {
         let stats = self.shared.open(py)?.stats();
-        Ok([stats.sent, stats.dropped, stats.backpressure, stats.unacknowledged])
+        Ok([
+            stats.sent,
+            stats.dropped,
+            stats.backpressure,
+            stats.unacknowledged,
+        ])
     }
 
     fn close(&self, py: Python<'_>) {

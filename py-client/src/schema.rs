@@ -25,7 +25,7 @@ use crate::write::{self, Casting, WriteOptions};
 ///     >>> data = schema.encode(sensor="a1", values=[1.5, 2.5])
 ///     >>> schema.view(data).values
 ///     array([1.5, 2.5], dtype=float32)
-#[pyclass(frozen, module = "iceway._iceway", name = "Schema")]
+#[pyclass(frozen, module = "iceway", name = "Schema")]
 pub(crate) struct Schema {
     pub(crate) info: Arc<TypeInfo>,
 }

@@ -46,7 +46,8 @@ impl Subscriber {
 
     fn open(&self, py: Python<'_>) -> PyResult<Arc<ClientSubscriber>> {
         let subscriber = self.subscriber.read().clone();
-        subscriber.ok_or_else(|| bus_errors::closed(py, &format!("the subscription to {}", self.topic)))
+        subscriber
+            .ok_or_else(|| bus_errors::closed(py, &format!("the subscription to {}", self.topic)))
     }
 
     /// The next frame without waiting. Notifications are taken only when there is nothing more, so that the
@@ -82,7 +83,10 @@ impl Subscriber {
         // SAFETY: a frame's bytes stay mapped and unchanged as long as it lives, and do not move with it.
         let hold = unsafe { Hold::new(start, len, false, frame) };
         let hold = hold.ok_or_else(|| raise(py, "MalformedMessage", "an empty frame"))?;
-        Py::new(py, Message::root(Memory::new(hold, origin), Arc::clone(&self.info)))
+        Py::new(
+            py,
+            Message::root(Memory::new(hold, origin), Arc::clone(&self.info)),
+        )
     }
 }
 
@@ -95,7 +99,9 @@ impl Subscriber {
 
     #[getter]
     fn schema(&self) -> Schema {
-        Schema { info: Arc::clone(&self.info) }
+        Schema {
+            info: Arc::clone(&self.info),
+        }
     }
 
     #[getter]
@@ -106,7 +112,9 @@ impl Subscriber {
     /// The next message, or None.
     fn try_recv(&self, py: Python<'_>) -> PyResult<Option<Py<Message>>> {
         let subscriber = self.open(py)?;
-        self.next(py, &subscriber)?.map(|frame| self.message(py, frame)).transpose()
+        self.next(py, &subscriber)?
+            .map(|frame| self.message(py, frame))
+            .transpose()
     }
 
     /// The next message, waiting for it.
@@ -125,7 +133,9 @@ impl Subscriber {
             None => String::new(),
         };
         let stop = || self.closed.load(Ordering::Acquire);
-        let frame = wait(py, &doing(), stop, |interrupt| subscriber.recv(limit, interrupt))?;
+        let frame = wait(py, &doing(), stop, |interrupt| {
+            subscriber.recv(limit, interrupt)
+        })?;
         self.message(py, frame)
     }
 
@@ -133,11 +143,16 @@ impl Subscriber {
     fn latest(&self, py: Python<'_>) -> PyResult<Option<Py<Message>>> {
         let subscriber = self.open(py)?;
         let pending = self.pending.lock().take();
-        let newest = subscriber.latest().map_err(|error| bus_errors::client(py, error, ""))?;
+        let newest = subscriber
+            .latest()
+            .map_err(|error| bus_errors::client(py, error, ""))?;
         if pending.is_some() && newest.is_some() {
             self.replaced.fetch_add(1, Ordering::Relaxed);
         }
-        newest.or(pending).map(|frame| self.message(py, frame)).transpose()
+        newest
+            .or(pending)
+            .map(|frame| self.message(py, frame))
+            .transpose()
     }
 
     /// Tell whether there is a message, without taking it.
@@ -150,7 +165,8 @@ impl Subscriber {
             return Ok(false);
         };
         let other = self.pending.lock().replace(frame);
-        self.replaced.fetch_add(u64::from(other.is_some()), Ordering::Relaxed);
+        self.replaced
+            .fetch_add(u64::from(other.is_some()), Ordering::Relaxed);
         Ok(true)
     }
 

@@ -13,7 +13,7 @@ use crate::errors::raise;
 pub(crate) fn wait<T: Send>(
     py: Python<'_>,
     doing: &str,
-    stop: impl Fn() -> bool + Send,
+    stop: impl Fn() -> bool + Send + Sync,
     wait: impl FnOnce(Interrupt<'_>) -> Result<T, ClientError> + Send,
 ) -> PyResult<T> {
     let (result, signal) = py.detach(|| {
@@ -28,7 +28,7 @@ pub(crate) fn wait<T: Send>(
             if std::mem::take(&mut first) {
                 return false;
             }
-            signal = Python::attach(|py| py.check_signals()).err();
+            signal = Python::attach(Python::check_signals).err();
             signal.is_some()
         };
         let result = wait(&mut interrupt);
@@ -37,7 +37,9 @@ pub(crate) fn wait<T: Send>(
     match (result, signal) {
         (Ok(value), _) => Ok(value),
         (Err(ClientError::Interrupted), Some(raised)) => Err(raised),
-        (Err(ClientError::Interrupted), None) => Err(bus_errors::client(py, ClientError::Closed, doing)),
+        (Err(ClientError::Interrupted), None) => {
+            Err(bus_errors::client(py, ClientError::Closed, doing))
+        }
         (Err(error), _) => Err(bus_errors::client(py, error, doing)),
     }
 }
@@ -45,13 +47,19 @@ pub(crate) fn wait<T: Send>(
 /// A time in seconds as users give it.
 pub(crate) fn seconds(py: Python<'_>, name: &str, value: f64) -> PyResult<Duration> {
     Duration::try_from_secs_f64(value).map_err(|_| {
-        let text = format!("{name} is {value}, but it is a time in seconds, 0 or more (None for no limit)");
+        let text = format!(
+            "{name} is {value}, but it is a time in seconds, 0 or more (None for no limit)"
+        );
         raise(py, "InvalidOption", text)
     })
 }
 
 /// The same where `None` (or infinity) means for ever.
-pub(crate) fn optional_seconds(py: Python<'_>, name: &str, value: Option<f64>) -> PyResult<Option<Duration>> {
+pub(crate) fn optional_seconds(
+    py: Python<'_>,
+    name: &str,
+    value: Option<f64>,
+) -> PyResult<Option<Duration>> {
     match value {
         None => Ok(None),
         Some(f64::INFINITY) => Ok(None),

@@ -44,7 +44,13 @@ def _as_array(value: Any, dtype: np.dtype[Any], where: str) -> tuple[Array, bool
         except TypeError:
             pass
         if isinstance(value, Sequence) and not isinstance(value, str):
-            return np.asarray(value), True
+            array = np.asarray(value)
+            if dtype.kind in "iu" and array.dtype.kind in "fO":
+                # Integers beyond int64 become floats or objects.
+                exact = np.asarray(value, object)
+                if all(isinstance(item, int) for item in exact.flat):
+                    array = exact
+            return array, True
     except Exception as error:
         # Whatever the framework says: a tensor on another device, one that requires grad, ragged lists …
         kind = type(value).__name__
@@ -55,17 +61,14 @@ def _as_array(value: Any, dtype: np.dtype[Any], where: str) -> tuple[Array, bool
 def _from_literal(array: Array, dtype: np.dtype[Any], where: str) -> Array:
     if array.size == 0:
         return array.astype(dtype)
+    if array.dtype.kind == "O" and dtype.kind in "iu" and all(isinstance(item, int) for item in array.flat):
+        _check_range(min(array.flat), max(array.flat), dtype, where)
+        return array.astype(dtype)
     allowed = {"b": "b", "i": "iu", "u": "iu", "f": "iuf"}[dtype.kind]
     if array.dtype.kind not in allowed:
-        if array.dtype.kind == "O" and all(isinstance(item, int) for item in array.flat):
-            raise FieldValueError(f"{where}: a number does not fit {dtype.name}")
         raise FieldTypeError(f"{where}: expected numbers of type {dtype.name}, got {_kind(array)}")
     if dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        least, most = int(array.min()), int(array.max())
-        if least < limits.min or most > limits.max:
-            bad = least if least < limits.min else most
-            raise FieldValueError(f"{where}: {bad} does not fit {dtype.name} ({limits.min} to {limits.max})")
+        _check_range(int(array.min()), int(array.max()), dtype, where)
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
             narrow = array.astype(dtype)
@@ -73,6 +76,13 @@ def _from_literal(array: Array, dtype: np.dtype[Any], where: str) -> Array:
             raise FieldValueError(f"{where}: a number is too large for {dtype.name}")
         return narrow
     return array.astype(dtype)
+
+
+def _check_range(least: int, most: int, dtype: np.dtype[Any], where: str) -> None:
+    limits = np.iinfo(dtype)
+    if least < limits.min or most > limits.max:
+        bad = least if least < limits.min else most
+        raise FieldValueError(f"{where}: {bad} does not fit {dtype.name} ({limits.min} to {limits.max})")
 
 
 def _kind(array: Array) -> str:

@@ -131,6 +131,7 @@ def image(msg: Any) -> NDArray[Any]:
             )
     order = ">" if big_endian else "<"
     kind = dtype if itemsize == 1 else order + dtype
+    pixels: NDArray[Any]
     if channels == 1:
         pixels = np.ndarray((rows, width), kind, data, 0, (step, itemsize))
     else:

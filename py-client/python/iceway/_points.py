@@ -141,9 +141,8 @@ def xyz(cloud: Any, *, copy: bool | None = False) -> NDArray[Any]:
                 "x, y and z do not lie evenly spaced with one dtype, so they are not one array: use "
                 "xyz(cloud, copy=None), or points(msg)['x'] and so on, which are views"
             )
-        return np.stack([array["x"], array["y"], array["z"]], axis=-1)
+        copied: NDArray[Any] = np.stack([array["x"], array["y"], array["z"]], axis=-1)
+        return copied
     shape, strides = (*array.shape, 3), (*array.strides, apart)
-    view = np.lib.stride_tricks.as_strided(array["x"], shape, strides, writeable=array.flags.writeable)
-    if copy:
-        return view.copy()
-    return view
+    view: NDArray[Any] = np.lib.stride_tricks.as_strided(array["x"], shape, strides, writeable=array.flags.writeable)
+    return view.copy() if copy else view

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use iceway_msg::encode::{CdrSource, FieldWriter, MessageStart, Source, Written};
-use iceway_msg::{Cdr, ElementType, EncodeErrorKind, Layout, Primitive};
+use iceway_msg::{Cdr, ElementType, EncodeError, EncodeErrorKind, Layout, Primitive};
 use pyo3::exceptions::{PyAttributeError, PyOverflowError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyList, PyMapping, PyString, PyTuple};
@@ -39,7 +39,10 @@ impl Source for Fields<'_> {
 
     fn begin(&self, message: &MessageStart<'_>) -> Result<()> {
         for name in self.dict.keys() {
-            let name = name.cast::<PyString>().map_err(PyErr::from)?;
+            let Ok(name) = name.cast::<PyString>() else {
+                let text = format!("fields are named by text, not by {}", name.repr()?);
+                return Err(EncodeError::new(message.path(), EncodeErrorKind::Source(text)).into());
+            };
             let name = name.to_str()?;
             if message.layout().field_index(name).is_none() {
                 return Err(message.unknown_field(name).into());
@@ -357,7 +360,7 @@ fn reserve(out: Out<'_, '_>, value: &Bound<'_, PyAny>) -> Result<Written> {
     }
     let mut sequence = out.sequence(len)?;
     for _ in 0..len {
-        sequence.element(|out| out.default_value())?;
+        sequence.element(FieldWriter::default_value)?;
     }
     Ok(sequence.finish()?)
 }
