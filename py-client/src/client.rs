@@ -121,9 +121,9 @@ impl Client {
         qos: Option<&str>,
         timeout: f64,
     ) -> PyResult<Subscriber> {
-        let _ = definition;
         let options = SubscribeOptions {
             depth,
+            definition: definition.map(str::to_owned),
             max_age: optional_seconds(py, "max_age", max_age)?,
             qos: parse_qos(py, qos)?,
             timeout: seconds(py, "timeout", timeout)?,
@@ -137,10 +137,6 @@ impl Client {
         Ok(Subscriber::new(subscriber, info))
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the options of the Python method"
-    )]
     fn advertise(
         &self,
         py: Python<'_>,
@@ -149,13 +145,12 @@ impl Client {
         definition: Option<&str>,
         qos: Option<&str>,
         timeout: f64,
-        publish_timeout: f64,
     ) -> PyResult<Publisher> {
-        let _ = definition;
         let options = AdvertiseOptions {
+            definition: definition.map(str::to_owned),
             qos: parse_qos(py, qos)?,
             timeout: seconds(py, "timeout", timeout)?,
-            send_timeout: seconds(py, "publish_timeout", publish_timeout)?,
+            ..AdvertiseOptions::default()
         };
         let doing =
             format!("the broker did not answer the advertisement of {topic} within {timeout} s");

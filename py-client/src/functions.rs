@@ -72,7 +72,7 @@ pub(crate) fn info<'py>(
     } else {
         0.0
     };
-    let values: [Bound<'py, PyAny>; 16] = [
+    let values: [Bound<'py, PyAny>; 17] = [
         (&**topic).into_pyobject(py)?.into_any(),
         message
             .info
@@ -87,6 +87,7 @@ pub(crate) fn info<'py>(
         header.source_ns.into_pyobject(py)?.into_any(),
         header.received_ns.into_pyobject(py)?.into_any(),
         header.taken_ns.into_pyobject(py)?.into_any(),
+        header.taken_mono_ns.into_pyobject(py)?.into_any(),
         header.sent_ns.into_pyobject(py)?.into_any(),
         woken_ns.into_pyobject(py)?.into_any(),
         header.cause_ns.into_pyobject(py)?.into_any(),

@@ -15,7 +15,7 @@ use crate::errors::{self, raise};
 use crate::filling;
 use crate::memory::{Gone, Hold, Memory, Origin};
 use crate::message::Message;
-use crate::publisher::Shared;
+use crate::publisher::{SendOptions, Shared};
 use crate::write::ArrayBytes;
 
 /// Room for one message in shared memory: ``with pub.loan(...) as msg:``.
@@ -26,7 +26,7 @@ use crate::write::ArrayBytes;
 pub(crate) struct Loan {
     shared: Arc<Shared>,
     state: Mutex<State>,
-    cause_ns: i64,
+    options: SendOptions,
 }
 
 enum State {
@@ -59,11 +59,11 @@ impl Drop for OnLoan {
 }
 
 impl Loan {
-    pub(crate) fn new(shared: Arc<Shared>, plan: Plan<ArrayBytes>, cause_ns: i64) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, plan: Plan<ArrayBytes>, options: SendOptions) -> Self {
         Self {
             shared,
             state: Mutex::new(State::Planned(plan)),
-            cause_ns,
+            options,
         }
     }
 
@@ -153,7 +153,7 @@ impl Loan {
         let frame = self.end(py)?;
         if let (true, Some(frame)) = (exception_type.is_none(), frame) {
             let publisher = self.shared.open(py)?;
-            self.shared.send(py, &publisher, frame, self.cause_ns)?;
+            self.shared.send(py, &publisher, frame, self.options)?;
         }
         Ok(false)
     }

@@ -134,7 +134,9 @@ pub(crate) struct Owner {
 
 impl Owner {
     pub(crate) fn new(hold: &Arc<Hold>) -> Self {
-        Self { _hold: Arc::clone(hold) }
+        Self {
+            _hold: Arc::clone(hold),
+        }
     }
 }
 

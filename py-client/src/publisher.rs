@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use iceway_bus::client::ClientPublisher;
 use iceway_bus::{FilledLoan, Placement};
@@ -19,7 +19,7 @@ use crate::loan::Loan;
 use crate::message::Message;
 use crate::schema::{Schema, take_option};
 use crate::types::TypeInfo;
-use crate::waiting::wait;
+use crate::waiting::{seconds, wait};
 use crate::write::{self, ArrayBytes, Casting, WriteOptions};
 
 /// A publisher; `iceway.Publisher` is made of it.
@@ -50,16 +50,16 @@ impl Shared {
         py: Python<'_>,
         publisher: &ClientPublisher,
         mut frame: FilledLoan,
-        cause_ns: i64,
+        options: SendOptions,
     ) -> PyResult<()> {
         if let Some(header) = frame.header_mut() {
-            header.cause_ns = cause_ns;
+            header.cause_ns = options.cause_ns;
             header.source_ns = now_ns();
             header.type_hash = self.info.schema.type_hash().0;
         }
         let stop = || self.closed.load(Ordering::Acquire);
         wait(py, "publishing took too long", stop, |interrupt| {
-            publisher.send(frame, interrupt)
+            publisher.send_within(frame, options.timeout, interrupt)
         })
         .map(drop)
     }
@@ -78,14 +78,22 @@ fn now_ns() -> i64 {
         .map_or(0, |now| i64::try_from(now.as_nanos()).unwrap_or(0))
 }
 
+/// How long publishing waits for ROS or a broker unless told otherwise.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Options of a call, taken out of keyword arguments that are otherwise fields.
+#[derive(Clone, Copy)]
 pub(crate) struct SendOptions {
-    pub(crate) cause_ns: i64,
-    pub(crate) casting: Casting,
+    cause_ns: i64,
+    timeout: Duration,
 }
 
 impl SendOptions {
-    fn take(py: Python<'_>, layout: &Layout, fields: &Bound<'_, PyDict>) -> PyResult<Self> {
+    fn take(
+        py: Python<'_>,
+        layout: &Layout,
+        fields: &Bound<'_, PyDict>,
+    ) -> PyResult<(Self, Casting)> {
         let cause_ns = match take_option(layout, fields, "cause")? {
             None => 0,
             Some(cause) if cause.is_none() => 0,
@@ -104,7 +112,14 @@ impl SendOptions {
                 Casting::parse(py, &text.unwrap_or_else(|_| "not a string".into()))?
             }
         };
-        Ok(Self { cause_ns, casting })
+        let timeout = match take_option(layout, fields, "timeout")? {
+            None => DEFAULT_TIMEOUT,
+            Some(timeout) => match timeout.extract::<f64>() {
+                Ok(timeout) => seconds(py, "timeout", timeout)?,
+                Err(_) => return Err(raise(py, "InvalidOption", "timeout is a time in seconds")),
+            },
+        };
+        Ok((Self { cause_ns, timeout }, casting))
     }
 }
 
@@ -122,7 +137,12 @@ impl Publisher {
         }
     }
 
-    fn send_plan(&self, py: Python<'_>, plan: &Plan<ArrayBytes>, cause_ns: i64) -> PyResult<()> {
+    fn send_plan(
+        &self,
+        py: Python<'_>,
+        plan: &Plan<ArrayBytes>,
+        options: SendOptions,
+    ) -> PyResult<()> {
         let shared = &self.shared;
         let publisher = shared.open(py)?;
         let type_name = shared.info.type_name();
@@ -134,11 +154,11 @@ impl Publisher {
         });
         let frame = frame.map_err(|error| bus_errors::client(py, error, ""))?;
         let frame = frame.map_err(|error| errors::encode(py, type_name, &error))?;
-        shared.send(py, &publisher, frame, cause_ns)
+        shared.send(py, &publisher, frame, options)
     }
 
     /// Sends a message as it is, without decoding it.
-    fn forward(&self, py: Python<'_>, message: &Message, cause_ns: i64) -> PyResult<()> {
+    fn forward(&self, py: Python<'_>, message: &Message, options: SendOptions) -> PyResult<()> {
         let shared = &self.shared;
         let publisher = shared.open(py)?;
         let hold = message.memory.hold(py)?;
@@ -152,7 +172,7 @@ impl Publisher {
             Ok(loan.fill(bytes))
         });
         let frame = frame.map_err(|error| bus_errors::client(py, error, ""))?;
-        shared.send(py, &publisher, frame, cause_ns)
+        shared.send(py, &publisher, frame, options)
     }
 }
 
@@ -183,13 +203,17 @@ impl Publisher {
         fields: &Bound<'_, PyDict>,
     ) -> PyResult<()> {
         let layout = &self.shared.info.layout;
-        let SendOptions { cause_ns, casting } = SendOptions::take(py, layout, fields)?;
-        let options = WriteOptions {
+        let (options, casting) = SendOptions::take(py, layout, fields)?;
+        let write_options = WriteOptions {
             casting,
             reserve: false,
         };
         let Some(whole) = message else {
-            return self.send_plan(py, &write::plan(py, layout, fields, options)?, cause_ns);
+            return self.send_plan(
+                py,
+                &write::plan(py, layout, fields, write_options)?,
+                options,
+            );
         };
         if !fields.is_empty() {
             return Err(raise(
@@ -202,19 +226,19 @@ impl Publisher {
             && message.get().is_root()
             && Layout::same_shape(&message.get().info.layout, layout)
         {
-            return self.forward(py, message.get(), cause_ns);
+            return self.forward(py, message.get(), options);
         }
         self.send_plan(
             py,
-            &write::plan_object(py, layout, whole, options)?,
-            cause_ns,
+            &write::plan_object(py, layout, whole, write_options)?,
+            options,
         )
     }
 
     /// Make room for a message in shared memory. `fields` holds the options too.
     fn loan(&self, py: Python<'_>, fields: &Bound<'_, PyDict>) -> PyResult<Loan> {
         let layout = &self.shared.info.layout;
-        let SendOptions { cause_ns, casting } = SendOptions::take(py, layout, fields)?;
+        let (options, casting) = SendOptions::take(py, layout, fields)?;
         let plan = write::plan(
             py,
             layout,
@@ -225,7 +249,21 @@ impl Publisher {
             },
         )?;
         self.shared.open(py)?;
-        Ok(Loan::new(Arc::clone(&self.shared), plan, cause_ns))
+        Ok(Loan::new(Arc::clone(&self.shared), plan, options))
+    }
+
+    /// Send bytes as they are, whatever they are: to see what receivers do with them.
+    fn publish_unchecked(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
+        let publisher = self.shared.open(py)?;
+        let loan = publisher.loan(data.len(), Placement::UNKNOWN);
+        let frame = loan
+            .map_err(|error| bus_errors::client(py, error, ""))?
+            .fill(data);
+        let options = SendOptions {
+            cause_ns: 0,
+            timeout: DEFAULT_TIMEOUT,
+        };
+        self.shared.send(py, &publisher, frame, options)
     }
 
     /// Counters: sent, dropped, backpressure, unacknowledged.

@@ -8,6 +8,10 @@ use pyo3::prelude::*;
 use crate::bus_errors;
 use crate::errors::raise;
 
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the method alone is not general enough in its lifetimes"
+)]
 /// Runs `wait` without the GIL, so that other Python threads run meanwhile. Its interrupt function sees
 /// signals (Ctrl-C), and `stop`.
 pub(crate) fn wait<T: Send>(
@@ -28,7 +32,7 @@ pub(crate) fn wait<T: Send>(
             if std::mem::take(&mut first) {
                 return false;
             }
-            signal = Python::attach(Python::check_signals).err();
+            signal = Python::attach(|py: Python<'_>| py.check_signals()).err();
             signal.is_some()
         };
         let result = wait(&mut interrupt);

@@ -8,7 +8,7 @@ import os
 import time
 import weakref
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypedDict, TypeVar
 
 from . import _iceway
 from ._errors import Closed, InvalidOption, Timeout
@@ -70,7 +70,7 @@ def _qos_json(qos: QoS | Mapping[str, Any] | None) -> str | None:
     return json.dumps({name: value for name, value in fields.items() if value is not None})
 
 
-class SubscriptionStats(NamedTuple):
+class SubscriptionStats(TypedDict):
     """What became of the messages of a subscription."""
 
     received: int
@@ -95,7 +95,7 @@ class SubscriptionStats(NamedTuple):
     """Messages of this subscription that are alive now."""
 
 
-class PublisherStats(NamedTuple):
+class PublisherStats(TypedDict):
     """What became of the messages of a publisher."""
 
     sent: int
@@ -208,6 +208,7 @@ class Bus:
         depth: int = 1,
         max_age: float | None = None,
         qos: QoS | Mapping[str, Any] | None = None,
+        definition: str | None = None,
         timeout: float = 5.0,
     ) -> Subscription[Any]:
         """Subscribe to a topic.
@@ -220,6 +221,7 @@ class Bus:
                 publisher, of which the oldest is dropped when it is full.
             max_age: skip messages that are older than this many seconds, since their publisher sent them.
             qos: by default what the publishers offer.
+            definition: the type's text, for a broker without ROS; a :class:`iceway.Schema` brings it along.
             timeout: how long to wait for the topic to appear, in seconds.
 
         Raises:
@@ -232,7 +234,7 @@ class Bus:
             raise InvalidOption(f"depth is {depth!r}, but it is a number of messages, 1 or more")
         if depth < 1:
             raise InvalidOption(f"depth is {depth}, but at least 1 message must be kept")
-        name, definition = _type(type)
+        name, definition = _type(type, definition)
         native = self._native.subscribe(topic, name, definition, depth, max_age, _qos_json(qos), timeout)
         subscription: Subscription[Any] = Subscription(native, depth)
         self._children.add(subscription)
@@ -244,8 +246,8 @@ class Bus:
         type: str | _iceway.Schema,
         *,
         qos: QoS | Mapping[str, Any] | None = None,
+        definition: str | None = None,
         timeout: float = 5.0,
-        publish_timeout: float = 1.0,
     ) -> Publisher:
         """Become a publisher of a topic. When this returns, everybody who listens is connected.
 
@@ -253,15 +255,14 @@ class Bus:
             topic: the topic's name, ``/detections``.
             type: ``"geometry_msgs/msg/PointStamped"``, or a :class:`iceway.Schema`.
             qos: of the ROS publisher; by default reliable, volatile, depth 10.
+            definition: the type's text, for a broker without ROS; a :class:`iceway.Schema` brings it along.
             timeout: how long to wait for the broker, in seconds.
-            publish_timeout: how long :meth:`Publisher.publish` may wait when ROS is slower than you, or the broker
-                restarts, before it raises; in seconds.
         """
         _check_name(topic)
-        name, definition = _type(type)
+        name, definition = _type(type, definition)
         if name is None:
             raise InvalidOption(f"{topic}: the type of a topic to publish is needed, e.g. 'std_msgs/msg/String'")
-        native = self._native.advertise(topic, name, definition, _qos_json(qos), timeout, publish_timeout)
+        native = self._native.advertise(topic, name, definition, _qos_json(qos), timeout)
         publisher = Publisher(native, self._native)
         self._children.add(publisher)
         return publisher
@@ -289,15 +290,13 @@ class Bus:
         """Return what the broker said since the last call: incompatible QoS, lost messages and the like."""
         return [Notice(*notice) for notice in self._native.take_notices()]
 
-    @property
     def stats(self) -> dict[str, Any]:
-        """The broker's counters, as nested dicts."""
+        """Return the broker's counters, as nested dicts."""
         found: dict[str, Any] = json.loads(self._native.stats())
         return found
 
-    @property
     def broker(self) -> dict[str, Any]:
-        """What the broker said of itself: version, process id, limits."""
+        """Return what the broker said of itself: version, process id, limits."""
         found: dict[str, Any] = json.loads(self._native.broker())
         return found
 
@@ -323,11 +322,13 @@ def _check_name(topic: Any) -> None:
         raise InvalidOption(f"a topic is a text such as '/camera/image_raw', not {topic!r}")
 
 
-def _type(of: str | _iceway.Schema | None) -> tuple[str | None, str | None]:
+def _type(of: str | _iceway.Schema | None, definition: str | None) -> tuple[str | None, str | None]:
     if isinstance(of, _iceway.Schema):
         return of.type_name, of.definition
+    if definition is not None and of is None:
+        raise InvalidOption("a definition needs the type's name, e.g. 'demo_msgs/msg/Reading'")
     if of is None or isinstance(of, str):
-        return of, None
+        return of, definition
     raise InvalidOption(f"a type is a text such as 'std_msgs/msg/String', or an iceway.Schema, not {of!r}")
 
 
@@ -373,7 +374,9 @@ class Subscription(Generic[M]):
     @property
     def stats(self) -> SubscriptionStats:
         """What became of the messages so far."""
-        return SubscriptionStats(*self._native.stats())
+        stats = zip(SubscriptionStats.__annotations__, self._native.stats(), strict=True)
+        found: Any = dict(stats)
+        return SubscriptionStats(**found)
 
     def recv(self, timeout: float | None = None) -> M:
         """Return the next message (with ``depth=1``: the newest), waiting for it.
@@ -507,7 +510,9 @@ class Publisher:
     @property
     def stats(self) -> PublisherStats:
         """What became of the messages so far."""
-        return PublisherStats(*self._native.stats())
+        stats = zip(PublisherStats.__annotations__, self._native.stats(), strict=True)
+        found: Any = dict(stats)
+        return PublisherStats(**found)
 
     @property
     def subscribers(self) -> int:
@@ -532,14 +537,19 @@ class Publisher:
 
         - ``cause``: the message that this one was computed from; its receivers see when that was sent.
         - ``casting``: ``"same_kind"`` lets arrays be converted to smaller dtypes.
+        - ``timeout``: how many seconds to wait when ROS is slower than you, or the broker restarts (1.0).
 
         Raises:
             UnknownField, FieldTypeError, FieldValueError: a value does not fit; the text names the field.
-            Backpressure: ROS was too slow for ``publish_timeout`` seconds.
-            BrokerGone: there was no broker for ``publish_timeout`` seconds.
+            Backpressure: ROS was too slow.
+            BrokerGone: there was no broker.
             TooLarge, NoMemory: there is no room for it.
         """
         self._native.publish(message, fields)
+
+    def _publish_unchecked(self, data: bytes) -> None:
+        """Send bytes as they are, to see what receivers do with them."""
+        self._native.publish_unchecked(data)
 
     def loan(self, **fields: Any) -> _iceway.Loan:
         """Write a message in place, in the shared memory that it is sent from.

@@ -20,8 +20,8 @@ M = TypeVar("M")
 class Info(NamedTuple):
     """What is known about a message besides its fields. Times are in nanoseconds, 0 where unknown.
 
-    ``source_ns``, ``received_ns`` and ``taken_ns`` are on the wall clock (``time.time_ns()``), ``sent_ns`` and
-    ``woken_ns`` on the monotonic one (``time.monotonic_ns()``).
+    ``source_ns``, ``received_ns`` and ``taken_ns`` are on the wall clock (``time.time_ns()``), ``taken_mono_ns``,
+    ``sent_ns`` and ``woken_ns`` on the monotonic one (``time.monotonic_ns()``).
     """
 
     topic: str
@@ -40,6 +40,8 @@ class Info(NamedTuple):
     """When the middleware received it."""
     taken_ns: int
     """When the broker took it from the middleware."""
+    taken_mono_ns: int
+    """The same moment on the monotonic clock."""
     sent_ns: int
     """When it was put into shared memory (monotonic)."""
     woken_ns: int

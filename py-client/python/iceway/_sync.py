@@ -154,7 +154,7 @@ class Sync:
             await await_any(self._subs, left)
 
     def _late(self, timeout: float | None) -> str:
-        waiting = ", ".join(f"{sub.topic}: {sub.stats.received} messages" for sub in self._subs)
+        waiting = ", ".join(f"{sub.topic}: {sub.stats['received']} messages" for sub in self._subs)
         return (
             f"no matching set arrived within {timeout} s ({waiting}). If all arrive, their stamps differ by more "
             f"than slop, or depth is too small: subscribe with depth=10 or more"

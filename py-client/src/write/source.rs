@@ -346,6 +346,10 @@ fn write_array(
 }
 
 /// An array of this length: of numbers, to be filled in place; of others, with default values.
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the method alone is not general enough in its lifetimes"
+)]
 fn reserve(out: Out<'_, '_>, value: &Bound<'_, PyAny>) -> Result<Written> {
     let Ok(len) = value.extract::<usize>() else {
         let text = format!(
@@ -360,7 +364,7 @@ fn reserve(out: Out<'_, '_>, value: &Bound<'_, PyAny>) -> Result<Written> {
     }
     let mut sequence = out.sequence(len)?;
     for _ in 0..len {
-        sequence.element(FieldWriter::default_value)?;
+        sequence.element(|out| out.default_value())?;
     }
     Ok(sequence.finish()?)
 }
