@@ -8,10 +8,6 @@ use pyo3::prelude::*;
 use crate::bus_errors;
 use crate::errors::raise;
 
-#[expect(
-    clippy::redundant_closure_for_method_calls,
-    reason = "the method alone is not general enough in its lifetimes"
-)]
 /// Runs `wait` without the GIL, so that other Python threads run meanwhile. Its interrupt function sees
 /// signals (Ctrl-C), and `stop`.
 pub(crate) fn wait<T: Send>(
