@@ -37,8 +37,9 @@ pub struct PublisherOptions {
     pub max_message_bytes: Option<u64>,
 }
 
-/// A port that sends frames. Usable from all threads; loans keep it alive.
-#[derive(Debug)]
+/// A port that sends frames. Usable from all threads; loans keep it alive. Clones are the same port, and keep
+/// its memory mapped.
+#[derive(Clone, Debug)]
 pub struct Publisher {
     core: Arc<PublisherCore>,
 }

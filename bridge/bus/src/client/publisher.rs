@@ -222,17 +222,26 @@ impl ClientPublisher {
     /// [`ClientError::Backpressure`] if ROS stays behind, [`ClientError::BrokerGone`] if there is no broker: both
     /// say whether the frame went out. [`ClientError::Refused`] if a new broker does not serve the topic.
     pub fn send(&self, frame: FilledLoan, interrupt: Interrupt<'_>) -> Result<usize, ClientError> {
+        self.send_within(frame, self.send_timeout, interrupt)
+    }
+
+    /// [`ClientPublisher::send`] with a timeout of its own.
+    ///
+    /// # Errors
+    /// As [`ClientPublisher::send`].
+    pub fn send_within(
+        &self,
+        frame: FilledLoan,
+        timeout: Duration,
+        interrupt: Interrupt<'_>,
+    ) -> Result<usize, ClientError> {
         self.handle.check_process()?;
-        let deadline = Instant::now() + self.send_timeout;
-        self.wait_for_ros(PublisherPort::most, false, deadline, interrupt)?;
+        let deadline = Instant::now() + timeout;
+        self.wait_for_ros(PublisherPort::most, false, timeout, deadline, interrupt)?;
         let receivers = frame.send_and_notify()?;
         self.sent.fetch_add(1, Relaxed);
         if !self.handle.core().is_connected() {
-            match self
-                .handle
-                .core()
-                .wait_for_return(self.send_timeout, interrupt)
-            {
+            match self.handle.core().wait_for_return(timeout, interrupt) {
                 Err(ClientError::BrokerGone { .. }) => {
                     return Err(ClientError::BrokerGone { delivered: true });
                 }
@@ -240,7 +249,7 @@ impl ClientPublisher {
             }
         }
         self.registered.check()?;
-        self.wait_for_ros(PublisherPort::window, true, deadline, interrupt)?;
+        self.wait_for_ros(PublisherPort::window, true, timeout, deadline, interrupt)?;
         Ok(receivers)
     }
 
@@ -258,16 +267,13 @@ impl ClientPublisher {
         &self,
         limit: fn(&PublisherPort) -> u64,
         delivered: bool,
+        timeout: Duration,
         deadline: Instant,
         interrupt: Interrupt<'_>,
     ) -> Result<(), ClientError> {
         let mut pause = FIRST_PAUSE;
         while self.unacknowledged_over(limit(&self.port)) {
-            match self
-                .handle
-                .core()
-                .wait_for_return(self.send_timeout, interrupt)
-            {
+            match self.handle.core().wait_for_return(timeout, interrupt) {
                 Err(ClientError::BrokerGone { .. }) => {
                     return Err(ClientError::BrokerGone { delivered });
                 }

@@ -1,0 +1,206 @@
+//! A subscription.
+#![allow(unsafe_code)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use iceway_bus::Frame;
+use iceway_bus::client::ClientSubscriber;
+use parking_lot::{Mutex, RwLock};
+use pyo3::prelude::*;
+
+use crate::bus_errors;
+use crate::errors::raise;
+use crate::memory::{Hold, Memory, Origin};
+use crate::message::Message;
+use crate::schema::Schema;
+use crate::types::TypeInfo;
+use crate::waiting::{optional_seconds, wait};
+
+/// A subscription; `iceway.Subscription` is made of it.
+#[pyclass(frozen, module = "iceway._iceway", name = "Subscriber")]
+pub(crate) struct Subscriber {
+    subscriber: RwLock<Option<Arc<ClientSubscriber>>>,
+    closed: AtomicBool,
+    info: Arc<TypeInfo>,
+    topic: Arc<str>,
+    depth_one: bool,
+    /// A frame that [`Subscriber::poll`] found.
+    pending: Mutex<Option<Frame>>,
+    /// Pending frames that a newer one replaced.
+    replaced: AtomicU64,
+}
+
+impl Subscriber {
+    pub(crate) fn new(subscriber: ClientSubscriber, info: Arc<TypeInfo>) -> Self {
+        Self {
+            topic: subscriber.info().topic.as_str().into(),
+            depth_one: subscriber.subscriber().depth() == 1,
+            subscriber: RwLock::new(Some(Arc::new(subscriber))),
+            closed: AtomicBool::new(false),
+            info,
+            pending: Mutex::new(None),
+            replaced: AtomicU64::new(0),
+        }
+    }
+
+    fn open(&self, py: Python<'_>) -> PyResult<Arc<ClientSubscriber>> {
+        let subscriber = self.subscriber.read().clone();
+        subscriber
+            .ok_or_else(|| bus_errors::closed(py, &format!("the subscription to {}", self.topic)))
+    }
+
+    /// The next frame without waiting. Notifications are taken only when there is nothing more, so that the
+    /// descriptor stays readable as long as there is something.
+    fn next(&self, py: Python<'_>, subscriber: &ClientSubscriber) -> PyResult<Option<Frame>> {
+        let raise = |error| bus_errors::client(py, error, "");
+        let pending = self.pending.lock().take();
+        if pending.is_some() && !self.depth_one {
+            return Ok(pending);
+        }
+        let mut found = subscriber.try_recv().map_err(raise)?;
+        if found.is_none() && pending.is_none() {
+            subscriber.drain_events();
+            found = subscriber.try_recv().map_err(raise)?;
+        }
+        if pending.is_some() && found.is_some() {
+            self.replaced.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(found.or(pending))
+    }
+
+    fn message(&self, py: Python<'_>, frame: Frame) -> PyResult<Py<Message>> {
+        let header = *frame.header();
+        let origin = Origin {
+            topic: Arc::clone(&self.topic),
+            // Only messages that the broker relays carry a middleware's times and gid.
+            from_ros: header.gid != [0; 24] || header.received_ns != 0,
+            header,
+            received: true,
+            woken_ns: frame.woken_ns(),
+        };
+        let (start, len) = (frame.as_ptr(), frame.len());
+        // SAFETY: a frame's bytes stay mapped and unchanged as long as it lives, and do not move with it.
+        let hold = unsafe { Hold::new(start, len, false, frame) };
+        let hold = hold.ok_or_else(|| raise(py, "MalformedMessage", "an empty frame"))?;
+        Py::new(
+            py,
+            Message::root(Memory::new(hold, origin), Arc::clone(&self.info)),
+        )
+    }
+}
+
+#[pymethods]
+impl Subscriber {
+    #[getter]
+    fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    #[getter]
+    fn schema(&self) -> Schema {
+        Schema {
+            info: Arc::clone(&self.info),
+        }
+    }
+
+    #[getter]
+    fn closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// The next message, or None.
+    fn try_recv(&self, py: Python<'_>) -> PyResult<Option<Py<Message>>> {
+        let subscriber = self.open(py)?;
+        self.next(py, &subscriber)?
+            .map(|frame| self.message(py, frame))
+            .transpose()
+    }
+
+    /// The next message, waiting for it.
+    fn recv(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Py<Message>> {
+        let subscriber = self.open(py)?;
+        let limit = optional_seconds(py, "timeout", timeout)?;
+        if let Some(frame) = self.next(py, &subscriber)? {
+            return self.message(py, frame);
+        }
+        let doing = || match timeout {
+            Some(timeout) => format!(
+                "nothing arrived on {} within {timeout} s: is it published (`iceway topics`), and does its \
+                 publisher's QoS fit (`iceway topics -v`)?",
+                self.topic
+            ),
+            None => String::new(),
+        };
+        let stop = || self.closed.load(Ordering::Acquire);
+        let frame = wait(py, &doing(), stop, |interrupt| {
+            subscriber.recv(limit, interrupt)
+        })?;
+        self.message(py, frame)
+    }
+
+    /// The newest message, skipping older ones, or None.
+    fn latest(&self, py: Python<'_>) -> PyResult<Option<Py<Message>>> {
+        let subscriber = self.open(py)?;
+        let pending = self.pending.lock().take();
+        let newest = subscriber
+            .latest()
+            .map_err(|error| bus_errors::client(py, error, ""))?;
+        if pending.is_some() && newest.is_some() {
+            self.replaced.fetch_add(1, Ordering::Relaxed);
+        }
+        newest
+            .or(pending)
+            .map(|frame| self.message(py, frame))
+            .transpose()
+    }
+
+    /// Tell whether there is a message, without taking it.
+    fn poll(&self, py: Python<'_>) -> PyResult<bool> {
+        let subscriber = self.open(py)?;
+        if self.pending.lock().is_some() {
+            return Ok(true);
+        }
+        let Some(frame) = self.next(py, &subscriber)? else {
+            return Ok(false);
+        };
+        let other = self.pending.lock().replace(frame);
+        self.replaced
+            .fetch_add(u64::from(other.is_some()), Ordering::Relaxed);
+        Ok(true)
+    }
+
+    /// Readable while there may be a message.
+    fn fileno(&self, py: Python<'_>) -> PyResult<i32> {
+        self.open(py).map(|subscriber| subscriber.fd())
+    }
+
+    /// Counters: received, delivered, overflow, stale, skipped, lost_before, writer_drops, malformed, borrow_limit,
+    /// alive.
+    fn stats(&self, py: Python<'_>) -> PyResult<[u64; 10]> {
+        let subscriber = self.open(py)?;
+        let stats = subscriber.stats();
+        let replaced = self.replaced.load(Ordering::Relaxed);
+        let waiting = u64::from(self.pending.lock().is_some());
+        Ok([
+            stats.port.received,
+            stats.delivered.saturating_sub(replaced + waiting),
+            stats.overflow + replaced,
+            stats.stale,
+            stats.skipped,
+            stats.port.lost_before,
+            stats.port.writer_drops,
+            stats.port.malformed,
+            stats.port.borrow_limit,
+            subscriber.subscriber().held() as u64,
+        ])
+    }
+
+    fn close(&self, py: Python<'_>) {
+        self.closed.store(true, Ordering::Release);
+        let subscriber = self.subscriber.write().take();
+        let pending = self.pending.lock().take();
+        // It tells the broker.
+        py.detach(|| drop((pending, subscriber)));
+    }
+}
