@@ -42,6 +42,8 @@ fn main() {
     if let Some(wheels) = env::var_os("ICEWAY_ROS_WHEELS") {
         println!("cargo:rustc-cfg=ros_wheels");
         folders.extend(vendored(Path::new(&wheels)));
+        // Linked in though nothing in the executable refers to them, and exported for the libraries.
+        args.extend(PYTHON_SYMBOLS.map(|s| format!("-Wl,--undefined={s}")));
         args.extend(PYTHON_SYMBOLS.map(|s| format!("-Wl,--export-dynamic-symbol={s}")));
     }
     // An rpath, so that the executable also starts where LD_LIBRARY_PATH is not set; the old kind, which holds for the libraries' own needs too.

@@ -51,6 +51,12 @@ pub enum RosError {
         /// What the loader said.
         message: String,
     },
+    /// Bytes that are no serialized message.
+    #[error("{len} bytes are no serialized message: the encapsulation header alone has 4")]
+    TooShort {
+        /// How many there are.
+        len: usize,
+    },
     /// Text with a NUL byte.
     #[error("{0:?} has a NUL byte in it")]
     Nul(String),

@@ -1,19 +1,39 @@
-//! Events of subscriptions, in words.
+//! Events of subscriptions and publishers.
 #![allow(unsafe_code)]
 
+use std::ffi::c_void;
+
 use r2r_rcl as rcl;
-use r2r_rcl::rcl_subscription_event_type_e as Kind;
+use r2r_rcl::rcl_publisher_event_type_e as PublisherKind;
+use r2r_rcl::rcl_subscription_event_type_e as SubscriptionKind;
+use r2r_rcl::rmw_qos_policy_kind_e as Policy;
 
-use crate::ffi::{check, reset_error};
+use crate::distribution::{
+    PUBLISHER_INCOMPATIBLE_TYPE, SUBSCRIPTION_INCOMPATIBLE_TYPE, incompatible_types,
+};
+use crate::ffi::{Entities, check, reset_error};
 
-/// Something that happened to a subscription.
+/// Whose event it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// A subscription of ours.
+    Subscription,
+    /// A publisher of ours.
+    Publisher,
+}
+
+/// Something that happened to a subscription or publisher.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RosEvent {
-    /// A publisher offers less than is asked for: nothing of it arrives.
+    /// One side asks for more than the other one offers: nothing passes between them.
     IncompatibleQos {
         /// The topic.
         topic: String,
-        /// Such publishers so far.
+        /// Whose event it is.
+        side: Side,
+        /// The policy that does not fit, e.g. `reliability`.
+        policy: &'static str,
+        /// Such counterparts so far.
         total: i32,
     },
     /// The middleware lost messages.
@@ -32,49 +52,104 @@ pub enum RosEvent {
         /// So far.
         total: i32,
     },
-    /// A publisher uses another type.
+    /// The other side uses another type: nothing passes between them.
     IncompatibleType {
         /// The topic.
         topic: String,
-        /// Such publishers so far.
+        /// Whose event it is.
+        side: Side,
+        /// Such counterparts so far.
         total: i32,
     },
 }
 
-/// The kinds that are watched, where the middleware has them.
-const KINDS: [Kind; 4] = [
-    Kind::RCL_SUBSCRIPTION_REQUESTED_INCOMPATIBLE_QOS,
-    Kind::RCL_SUBSCRIPTION_MESSAGE_LOST,
-    Kind::RCL_SUBSCRIPTION_REQUESTED_DEADLINE_MISSED,
-    Kind::RCL_SUBSCRIPTION_INCOMPATIBLE_TYPE,
-];
+#[derive(Clone, Copy)]
+enum Kind {
+    IncompatibleQos,
+    MessageLost,
+    DeadlineMissed,
+    IncompatibleType,
+}
 
-/// One event of one subscription, which owns it and ends it before itself.
+/// One event of a subscription or publisher, which owns it and ends it before itself.
 pub(crate) struct Event {
     kind: Kind,
+    side: Side,
+    // Boxed: a wait set keeps pointers to it.
     handle: *mut rcl::rcl_event_t,
 }
 
 impl Event {
-    /// All events of a subscription that the middleware supports.
+    /// The events of a subscription that the middleware supports.
     ///
     /// # Safety
-    /// `subscription` is initialised and outlives the events; the caller holds `entities()`.
-    pub(crate) unsafe fn all_of(subscription: *const rcl::rcl_subscription_t) -> Vec<Self> {
-        let mut events = Vec::new();
-        for kind in KINDS {
-            // SAFETY: a boxed, zero-initialised event; the subscription is valid by this function's contract.
-            unsafe {
-                let handle = Box::into_raw(Box::new(rcl::rcl_get_zero_initialized_event()));
-                if rcl::rcl_subscription_event_init(handle, subscription, kind) == 0 {
-                    events.push(Self { kind, handle });
-                } else {
-                    reset_error(); // this middleware does not have it
-                    drop(Box::from_raw(handle));
-                }
-            }
+    /// `subscription` is initialised and outlives the events.
+    pub(crate) unsafe fn of_subscription(
+        entities: &Entities,
+        subscription: *const rcl::rcl_subscription_t,
+        with_deadline: bool,
+    ) -> Vec<Self> {
+        let deadline = SubscriptionKind::RCL_SUBSCRIPTION_REQUESTED_DEADLINE_MISSED;
+        let kinds = [
+            Some((
+                Kind::IncompatibleQos,
+                SubscriptionKind::RCL_SUBSCRIPTION_REQUESTED_INCOMPATIBLE_QOS,
+            )),
+            Some((
+                Kind::MessageLost,
+                SubscriptionKind::RCL_SUBSCRIPTION_MESSAGE_LOST,
+            )),
+            with_deadline.then_some((Kind::DeadlineMissed, deadline)),
+            SUBSCRIPTION_INCOMPATIBLE_TYPE.map(|event| (Kind::IncompatibleType, event)),
+        ];
+        let make = |(kind, event)| {
+            // SAFETY: the event that `new` gives is zero-initialised; the subscription is valid by this function's contract.
+            Self::new(entities, Side::Subscription, kind, |handle| unsafe {
+                rcl::rcl_subscription_event_init(handle, subscription, event)
+            })
+        };
+        kinds.into_iter().flatten().filter_map(make).collect()
+    }
+
+    /// The events of a publisher that the middleware supports.
+    ///
+    /// # Safety
+    /// `publisher` is initialised and outlives the events.
+    pub(crate) unsafe fn of_publisher(
+        entities: &Entities,
+        publisher: *const rcl::rcl_publisher_t,
+    ) -> Vec<Self> {
+        let kinds = [
+            Some((
+                Kind::IncompatibleQos,
+                PublisherKind::RCL_PUBLISHER_OFFERED_INCOMPATIBLE_QOS,
+            )),
+            PUBLISHER_INCOMPATIBLE_TYPE.map(|event| (Kind::IncompatibleType, event)),
+        ];
+        let make = |(kind, event)| {
+            // SAFETY: as for subscriptions.
+            Self::new(entities, Side::Publisher, kind, |handle| unsafe {
+                rcl::rcl_publisher_event_init(handle, publisher, event)
+            })
+        };
+        kinds.into_iter().flatten().filter_map(make).collect()
+    }
+
+    fn new(
+        _: &Entities,
+        side: Side,
+        kind: Kind,
+        init: impl FnOnce(*mut rcl::rcl_event_t) -> rcl::rcl_ret_t,
+    ) -> Option<Self> {
+        // SAFETY: returns a struct; no preconditions.
+        let handle = Box::into_raw(Box::new(unsafe { rcl::rcl_get_zero_initialized_event() }));
+        if init(handle) == 0 {
+            return Some(Self { kind, side, handle });
         }
-        events
+        reset_error(); // this middleware does not have it
+        // SAFETY: it came from Box::into_raw, and rcl keeps nothing of an event that it did not initialise.
+        drop(unsafe { Box::from_raw(handle) });
+        None
     }
 
     pub(crate) fn handle(&self) -> *const rcl::rcl_event_t {
@@ -84,66 +159,62 @@ impl Event {
     /// What happened, once the event is ready.
     pub(crate) fn take(&self, topic: &str) -> Option<RosEvent> {
         let topic = topic.to_owned();
+        let side = self.side;
         match self.kind {
-            Kind::RCL_SUBSCRIPTION_REQUESTED_INCOMPATIBLE_QOS => {
-                let mut status = rcl::rmw_requested_qos_incompatible_event_status_t {
+            Kind::IncompatibleQos => {
+                let mut status = rcl::rmw_qos_incompatible_event_status_t {
                     total_count: 0,
                     total_count_change: 0,
-                    last_policy_kind: rcl::rmw_qos_policy_kind_e::RMW_QOS_POLICY_INVALID,
+                    last_policy_kind: Policy::RMW_QOS_POLICY_INVALID,
                 };
-                self.read(&mut status)?;
+                self.read((&raw mut status).cast())?;
+                let policy = policy_name(status.last_policy_kind);
                 Some(RosEvent::IncompatibleQos {
                     topic,
+                    side,
+                    policy,
                     total: status.total_count,
                 })
             }
-            Kind::RCL_SUBSCRIPTION_MESSAGE_LOST => {
+            Kind::MessageLost => {
                 let mut status = rcl::rmw_message_lost_status_t {
                     total_count: 0,
                     total_count_change: 0,
                 };
-                self.read(&mut status)?;
+                self.read((&raw mut status).cast())?;
                 let (total, new) = (status.total_count as u64, status.total_count_change as u64);
                 Some(RosEvent::MessageLost { topic, total, new })
             }
-            Kind::RCL_SUBSCRIPTION_REQUESTED_DEADLINE_MISSED => {
+            Kind::DeadlineMissed => {
                 let mut status = rcl::rmw_requested_deadline_missed_status_t {
                     total_count: 0,
                     total_count_change: 0,
                 };
-                self.read(&mut status)?;
+                self.read((&raw mut status).cast())?;
                 Some(RosEvent::DeadlineMissed {
                     topic,
                     total: status.total_count,
                 })
             }
-            Kind::RCL_SUBSCRIPTION_INCOMPATIBLE_TYPE => {
-                let mut status = rcl::rmw_incompatible_type_status_t {
-                    total_count: 0,
-                    total_count_change: 0,
-                };
-                self.read(&mut status)?;
-                Some(RosEvent::IncompatibleType {
-                    topic,
-                    total: status.total_count,
-                })
+            Kind::IncompatibleType => {
+                let total = incompatible_types(|status| self.read(status))?;
+                Some(RosEvent::IncompatibleType { topic, side, total })
             }
-            Kind::RCL_SUBSCRIPTION_LIVELINESS_CHANGED | Kind::RCL_SUBSCRIPTION_MATCHED => None,
         }
     }
 
     /// Reads the status into the struct that belongs to this kind.
-    fn read<T>(&self, status: &mut T) -> Option<()> {
-        // SAFETY: the event is valid; `status` is the struct that rmw/events_statuses defines for this kind (see `take`).
-        let code = unsafe { rcl::rcl_take_event(self.handle, std::ptr::from_mut(status).cast()) };
+    fn read(&self, status: *mut c_void) -> Option<()> {
+        // SAFETY: the event is valid; `status` points to the struct that rmw/events_statuses defines for this kind (see `take`).
+        let code = unsafe { rcl::rcl_take_event(self.handle, status) };
         check("rcl_take_event", code).ok()
     }
 
     /// Ends it.
     ///
     /// # Safety
-    /// Nobody waits on it; the subscription is still initialised; the caller holds `entities()`.
-    pub(crate) unsafe fn end(self) {
+    /// Nobody waits on it; the subscription or publisher is still initialised.
+    pub(crate) unsafe fn end(self, _: &Entities) {
         // SAFETY: by this function's contract; the handle came from Box::into_raw and is not used again.
         unsafe {
             if rcl::rcl_event_fini(self.handle) != 0 {
@@ -151,5 +222,17 @@ impl Event {
             }
             drop(Box::from_raw(self.handle));
         }
+    }
+}
+
+fn policy_name(kind: Policy) -> &'static str {
+    match kind {
+        Policy::RMW_QOS_POLICY_DURABILITY => "durability",
+        Policy::RMW_QOS_POLICY_DEADLINE => "deadline",
+        Policy::RMW_QOS_POLICY_LIVELINESS => "liveliness",
+        Policy::RMW_QOS_POLICY_RELIABILITY => "reliability",
+        Policy::RMW_QOS_POLICY_HISTORY => "history",
+        Policy::RMW_QOS_POLICY_LIFESPAN => "lifespan",
+        _ => "another policy",
     }
 }

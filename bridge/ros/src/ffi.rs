@@ -7,11 +7,14 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::error::RosError;
 
-/// Creating and destroying rcl entities is not thread-safe (rcl/node.h, rcl/subscription.h: "Thread-Safe: No"), so all of it happens under this lock.
-static ENTITIES: Mutex<()> = Mutex::new(());
+/// The right to make and end rcl entities. rcl does not allow that on two threads at once (rcl/node.h, rcl/subscription.h:
+/// "Thread-Safe: No"), so there is one, behind a lock.
+pub(crate) struct Entities(());
+
+static ENTITIES: Mutex<Entities> = Mutex::new(Entities(()));
 
 /// Held while an rcl entity is made or ended.
-pub(crate) fn entities() -> MutexGuard<'static, ()> {
+pub(crate) fn entities() -> MutexGuard<'static, Entities> {
     ENTITIES.lock()
 }
 

@@ -7,6 +7,7 @@ use iceway_msg::{TypeHash, TypeName};
 use r2r_rcl as rcl;
 
 use crate::context::Context;
+use crate::distribution::endpoint_type_hash;
 use crate::error::RosError;
 use crate::ffi::{allocator, c_string, check, text};
 use crate::qos::Qos;
@@ -151,18 +152,8 @@ unsafe fn endpoint(info: &rcl::rmw_topic_endpoint_info_t) -> Endpoint {
     Endpoint {
         node: format!("{namespace}{slash}{name}"),
         type_name,
-        type_hash: type_hash(info),
+        type_hash: endpoint_type_hash(info),
         gid,
         qos: Qos::from_rmw(&info.qos_profile),
     }
-}
-
-#[cfg(not(ros_humble))]
-fn type_hash(info: &rcl::rmw_topic_endpoint_info_t) -> Option<TypeHash> {
-    (info.topic_type_hash.version != 0).then_some(TypeHash(info.topic_type_hash.value))
-}
-
-#[cfg(ros_humble)]
-fn type_hash(_: &rcl::rmw_topic_endpoint_info_t) -> Option<TypeHash> {
-    None
 }

@@ -5,11 +5,14 @@
 //! (see rcl's headers) is stated at each `unsafe` block.
 
 mod context;
+mod distribution;
 mod error;
 mod events;
 mod fastdds;
 mod ffi;
 mod graph;
+mod logging;
+mod node;
 mod publisher;
 mod qos;
 mod self_test;
@@ -22,7 +25,7 @@ mod wheels;
 
 pub use context::Context;
 pub use error::RosError;
-pub use events::RosEvent;
+pub use events::{RosEvent, Side};
 pub use graph::{Endpoint, Topic};
 pub use publisher::Publisher;
 pub use qos::{Durability, History, Liveliness, Qos, Reliability};

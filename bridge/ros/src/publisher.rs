@@ -9,24 +9,100 @@ use r2r_rcl as rcl;
 
 use crate::context::Context;
 use crate::error::RosError;
+use crate::events::Event;
 use crate::ffi::{allocator, c_string, check, entities, reset_error};
 use crate::qos::Qos;
-use crate::subscription::OWN_GIDS;
 use crate::type_support::TypeSupport;
+use crate::waiter::{Watchable, Watched};
+
+/// The shortest message: the encapsulation header.
+const HEADER_LEN: usize = 4;
 
 /// A publisher on one topic.
 pub struct Publisher {
+    shared: Watchable<PublisherHandle>,
+}
+
+/// The publisher itself, with its events: a wait may keep it alive a little longer than [`Publisher`].
+pub(crate) struct PublisherHandle {
     context: Arc<Context>,
+    // Boxed: events and wait sets keep pointers to it.
     handle: *mut rcl::rcl_publisher_t,
+    topic: String,
     gid: [u8; 24],
+    events: Vec<Event>,
     _type_support: Arc<TypeSupport>,
 }
 
-// SAFETY: rcl_publish and the questions are thread-safe for one publisher (rcl/publisher.h, "Thread-Safe: Yes" for rmw_fastrtps and
-// rmw_cyclonedds); making and ending run under `entities()`.
-unsafe impl Send for Publisher {}
+// SAFETY: rcl ties a publisher to no thread. Publishing, and asking for its QoS and subscriptions, is thread-safe (rcl/publisher.h); waits on
+// the events are serialised by `Waiter`; making and ending happen under `entities()`.
+unsafe impl Send for PublisherHandle {}
 // SAFETY: as for Send.
-unsafe impl Sync for Publisher {}
+unsafe impl Sync for PublisherHandle {}
+
+impl PublisherHandle {
+    fn new(
+        context: &Arc<Context>,
+        topic: &str,
+        type_support: &Arc<TypeSupport>,
+        qos: &Qos,
+    ) -> Result<Self, RosError> {
+        let name = c_string(topic)?;
+        let entities = entities();
+        // SAFETY: the handle is zero-initialised by rcl's own function, and boxed; the node outlives it (an Arc), the type support too;
+        // name and options live during the call.
+        unsafe {
+            let handle = Box::into_raw(Box::new(rcl::rcl_get_zero_initialized_publisher()));
+            let mut options = rcl::rcl_publisher_get_default_options();
+            options.qos = qos.to_rmw(options.qos);
+            let (node, support) = (context.node(), type_support.handle());
+            let code =
+                rcl::rcl_publisher_init(handle, node, support, name.as_ptr(), &raw const options);
+            if let Err(error) = check("rcl_publisher_init", code) {
+                drop(Box::from_raw(handle));
+                return Err(error);
+            }
+            let gid = gid_of(handle);
+            context.add_own_gid(gid);
+            Ok(Self {
+                context: Arc::clone(context),
+                handle,
+                topic: topic.to_owned(),
+                gid,
+                events: Event::of_publisher(&entities, handle),
+                _type_support: Arc::clone(type_support),
+            })
+        }
+    }
+}
+
+impl Watched for PublisherHandle {
+    fn context(&self) -> &Context {
+        &self.context
+    }
+    fn topic(&self) -> &str {
+        &self.topic
+    }
+    fn events(&self) -> &[Event] {
+        &self.events
+    }
+}
+
+impl Drop for PublisherHandle {
+    fn drop(&mut self) {
+        self.context.remove_own_gid(self.gid);
+        let entities = entities();
+        // SAFETY: initialised; no wait has it, since that would hold an Arc; its events end first; made by Box::into_raw, and not used again.
+        unsafe {
+            self.events.drain(..).for_each(|event| event.end(&entities));
+            let code = rcl::rcl_publisher_fini(self.handle, self.context.node_mut());
+            if let Err(error) = check("rcl_publisher_fini", code) {
+                tracing::debug!(%error, topic = self.topic, "ending a publisher");
+            }
+            drop(Box::from_raw(self.handle));
+        }
+    }
+}
 
 impl Publisher {
     /// Advertises `topic` (absolute; remapping applies).
@@ -39,40 +115,21 @@ impl Publisher {
         type_support: &Arc<TypeSupport>,
         qos: &Qos,
     ) -> Result<Self, RosError> {
-        let name = c_string(topic)?;
-        let _guard = entities();
-        // SAFETY: as for a subscription: a boxed, zero-initialised handle; node and type support outlive it.
-        unsafe {
-            let handle = Box::into_raw(Box::new(rcl::rcl_get_zero_initialized_publisher()));
-            let mut options = rcl::rcl_publisher_get_default_options();
-            options.qos = qos.to_rmw(options.qos);
-            let code = rcl::rcl_publisher_init(
-                handle,
-                context.node(),
-                type_support.handle(),
-                name.as_ptr(),
-                &raw const options,
-            );
-            if let Err(error) = check("rcl_publisher_init", code) {
-                drop(Box::from_raw(handle));
-                return Err(error);
-            }
-            let gid = gid_of(handle);
-            OWN_GIDS.write().push(gid);
-            Ok(Self {
-                context: Arc::clone(context),
-                handle,
-                gid,
-                _type_support: Arc::clone(type_support),
-            })
-        }
+        let handle = PublisherHandle::new(context, topic, type_support, qos)?;
+        Ok(Self {
+            shared: Watchable::new(handle),
+        })
     }
 
-    /// Publishes a serialized message: encapsulation header and body. The middleware copies it once and checks nothing.
+    /// Publishes a serialized message: encapsulation header and body. The middleware copies it once and checks nothing: of a
+    /// malformed message, other nodes see an error, nothing, or worse. Validate what comes from elsewhere.
     ///
     /// # Errors
-    /// What rcl says.
+    /// [`RosError::TooShort`] for what cannot be a message; what rcl says.
     pub fn publish(&self, cdr: &[u8]) -> Result<(), RosError> {
+        if cdr.len() < HEADER_LEN {
+            return Err(RosError::TooShort { len: cdr.len() });
+        }
         let message = rcl::rcl_serialized_message_t {
             // The rmw only reads; the field is not const because the same struct serves for taking.
             buffer: cdr.as_ptr().cast_mut(),
@@ -82,7 +139,11 @@ impl Publisher {
         };
         // SAFETY: the handle is valid; the message and its bytes live during the call and are only read.
         let code = unsafe {
-            rcl::rcl_publish_serialized_message(self.handle, &raw const message, ptr::null_mut())
+            rcl::rcl_publish_serialized_message(
+                self.shared.handle,
+                &raw const message,
+                ptr::null_mut(),
+            )
         };
         check("rcl_publish_serialized_message", code)
     }
@@ -90,7 +151,13 @@ impl Publisher {
     /// This publisher's id, padded with zeros.
     #[must_use]
     pub fn gid(&self) -> [u8; 24] {
-        self.gid
+        self.shared.gid
+    }
+
+    /// The topic's name as it was given.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        &self.shared.topic
     }
 
     /// How many subscriptions it has.
@@ -98,8 +165,9 @@ impl Publisher {
     pub fn subscriptions(&self) -> usize {
         let mut count = 0;
         // SAFETY: the handle is valid; `count` is written during the call.
-        let code =
-            unsafe { rcl::rcl_publisher_get_subscription_count(self.handle, &raw mut count) };
+        let code = unsafe {
+            rcl::rcl_publisher_get_subscription_count(self.shared.handle, &raw mut count)
+        };
         check("rcl_publisher_get_subscription_count", code).map_or(0, |()| count)
     }
 
@@ -107,7 +175,8 @@ impl Publisher {
     pub fn wait_for_all_acked(&self, timeout: Duration) -> bool {
         let nanoseconds = i64::try_from(timeout.as_nanos()).unwrap_or(i64::MAX);
         // SAFETY: the handle is valid.
-        let code = unsafe { rcl::rcl_publisher_wait_for_all_acked(self.handle, nanoseconds) };
+        let code =
+            unsafe { rcl::rcl_publisher_wait_for_all_acked(self.shared.handle, nanoseconds) };
         if code != 0 {
             reset_error();
         }
@@ -118,9 +187,13 @@ impl Publisher {
     #[must_use]
     pub fn qos(&self) -> Qos {
         // SAFETY: the handle is valid; the profile lives as long as it.
-        unsafe { rcl::rcl_publisher_get_actual_qos(self.handle).as_ref() }
+        unsafe { rcl::rcl_publisher_get_actual_qos(self.shared.handle).as_ref() }
             .map(Qos::from_rmw)
             .unwrap_or_default()
+    }
+
+    pub(crate) fn shared(&self) -> &Watchable<PublisherHandle> {
+        &self.shared
     }
 }
 
@@ -142,30 +215,4 @@ unsafe fn gid_of(handle: *const rcl::rcl_publisher_t) -> [u8; 24] {
         reset_error();
     }
     gid
-}
-
-impl Drop for Publisher {
-    fn drop(&mut self) {
-        OWN_GIDS.write().retain(|gid| *gid != self.gid);
-        let _guard = entities();
-        // SAFETY: the handle is valid and ended once; nobody else has the pointer, since this needs `self` alone.
-        unsafe {
-            if let Err(error) = check(
-                "rcl_publisher_fini",
-                rcl::rcl_publisher_fini(self.handle, self.context.node_mut()),
-            ) {
-                tracing::debug!(%error, "ending a publisher");
-            }
-            drop(Box::from_raw(self.handle));
-        }
-    }
-}
-
-/// The ids of this process's publishers.
-pub(crate) struct OwnGids;
-
-impl OwnGids {
-    pub(crate) fn contains(gid: &[u8; 24]) -> bool {
-        OWN_GIDS.read().contains(gid)
-    }
 }

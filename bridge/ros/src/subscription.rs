@@ -4,9 +4,10 @@
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use parking_lot::Mutex;
 use r2r_rcl as rcl;
 
 use crate::context::Context;
@@ -14,44 +15,122 @@ use crate::error::RosError;
 use crate::events::Event;
 use crate::fastdds::{self, DirectTypeSupport};
 use crate::ffi::{c_string, check, entities};
-use crate::publisher::OwnGids;
 use crate::qos::Qos;
 use crate::self_test::best_path;
 use crate::take::{TakePath, TakeSink, Taken, take_serialized};
 use crate::type_support::TypeSupport;
+use crate::waiter::{Watchable, Watched};
 
-/// Called when messages arrive, with how many, on a thread of the middleware: do little, and do not take there.
+/// Called with how many messages arrived, on a thread of the middleware that all topics may share: do little, and do not take there. It
+/// must not drop the subscription. A panic in it is reported by the panic hook and goes no further.
 type OnMessage = Box<dyn Fn(usize) + Send + Sync>;
 
 /// Options of a subscription beside its QoS.
 pub struct SubscriptionOptions {
-    /// Called when messages arrive.
+    /// Called when messages arrive; for those that are there already, before [`Subscription::new`] returns.
     pub on_message: OnMessage,
     /// How to take; `None`: the fastest way that works here.
     pub take_path: Option<TakePath>,
-    /// Leave out what this process's own publishers send.
+    /// Leave out what this context's own publishers send.
     pub ignore_local: bool,
 }
 
 /// A subscription to one topic.
 pub struct Subscription {
-    context: Arc<Context>,
-    handle: *mut rcl::rcl_subscription_t,
+    shared: Watchable<SubscriptionHandle>,
+    /// Boxed twice: C gets a thin pointer. Freed by `drop`.
     on_message: *mut OnMessage,
-    topic: String,
-    events: Vec<Event>,
     ignore_local: bool,
-    /// With the single-copy take: what stands in for the type support. rcl keeps a pointer to it.
-    direct: Option<&'static DirectTypeSupport>,
-    _type_support: Arc<TypeSupport>,
+    /// It was made with a [`DirectTypeSupport`].
+    direct: bool,
     /// Taking from two threads at once is allowed by rcl only where the rmw says so: one at a time.
-    taking: parking_lot::Mutex<()>,
+    taking: Mutex<()>,
 }
 
-// SAFETY: rcl allows taking and asking for the QoS from any thread; takes are serialised by `taking`, making and ending by `entities()`.
+// SAFETY: `on_message` points to something Send and Sync, which only the middleware and `drop` use; for the handle see there.
 unsafe impl Send for Subscription {}
 // SAFETY: as for Send.
 unsafe impl Sync for Subscription {}
+
+/// The subscription itself, with its events: a wait may keep it alive a little longer than [`Subscription`].
+pub(crate) struct SubscriptionHandle {
+    context: Arc<Context>,
+    // Boxed: events and wait sets keep pointers to it.
+    handle: *mut rcl::rcl_subscription_t,
+    topic: String,
+    events: Vec<Event>,
+    _type_support: Arc<TypeSupport>,
+}
+
+// SAFETY: rcl ties a subscription to no thread. Asking for its QoS and its publishers is thread-safe; takes are serialised by
+// `Subscription::taking`, waits on the events by `Waiter`; making and ending happen under `entities()`.
+unsafe impl Send for SubscriptionHandle {}
+// SAFETY: as for Send.
+unsafe impl Sync for SubscriptionHandle {}
+
+impl SubscriptionHandle {
+    /// # Safety
+    /// `support` is valid for good.
+    unsafe fn new(
+        context: &Arc<Context>,
+        topic: &str,
+        type_support: &Arc<TypeSupport>,
+        support: *const rcl::rosidl_message_type_support_t,
+        qos: &Qos,
+        ignore_local: bool,
+    ) -> Result<Self, RosError> {
+        let name = c_string(topic)?;
+        let entities = entities();
+        // SAFETY: the handle is zero-initialised by rcl's own function, and boxed; the node outlives it (an Arc), the type support too;
+        // name and options live during the call.
+        unsafe {
+            let handle = Box::into_raw(Box::new(rcl::rcl_get_zero_initialized_subscription()));
+            let mut options = rcl::rcl_subscription_get_default_options();
+            options.qos = qos.to_rmw(options.qos);
+            options.rmw_subscription_options.ignore_local_publications = ignore_local;
+            let (node, name) = (context.node(), name.as_ptr());
+            let code = rcl::rcl_subscription_init(handle, node, support, name, &raw const options);
+            if let Err(error) = check("rcl_subscription_init", code) {
+                drop(Box::from_raw(handle));
+                return Err(error);
+            }
+            Ok(Self {
+                context: Arc::clone(context),
+                handle,
+                topic: topic.to_owned(),
+                events: Event::of_subscription(&entities, handle, qos.deadline.is_some()),
+                _type_support: Arc::clone(type_support),
+            })
+        }
+    }
+}
+
+impl Watched for SubscriptionHandle {
+    fn context(&self) -> &Context {
+        &self.context
+    }
+    fn topic(&self) -> &str {
+        &self.topic
+    }
+    fn events(&self) -> &[Event] {
+        &self.events
+    }
+}
+
+impl Drop for SubscriptionHandle {
+    fn drop(&mut self) {
+        let entities = entities();
+        // SAFETY: initialised; no wait has it, since that would hold an Arc; its events end first; made by Box::into_raw, and not used again.
+        unsafe {
+            self.events.drain(..).for_each(|event| event.end(&entities));
+            let code = rcl::rcl_subscription_fini(self.handle, self.context.node_mut());
+            if let Err(error) = check("rcl_subscription_fini", code) {
+                tracing::debug!(%error, topic = self.topic, "ending a subscription");
+            }
+            drop(Box::from_raw(self.handle));
+        }
+    }
+}
 
 impl Subscription {
     /// Subscribes to `topic` (absolute; remapping applies).
@@ -65,72 +144,56 @@ impl Subscription {
         qos: &Qos,
         options: SubscriptionOptions,
     ) -> Result<Self, RosError> {
-        let name = c_string(topic)?;
-        let path = options.take_path.unwrap_or_else(best_path);
-        let direct = match path {
+        let direct = match options.take_path.unwrap_or_else(best_path) {
             TakePath::SingleCopy => DirectTypeSupport::of(type_support),
             TakePath::Serialized => None,
         };
         let support = direct.map_or(type_support.handle(), DirectTypeSupport::handle);
-        let guard = entities();
-        // SAFETY: the handle is zero-initialised by rcl and boxed, so that its address holds until `drop`; node and type support outlive it
-        // (an Arc and a static); name and options live during the call.
-        unsafe {
-            let handle = Box::into_raw(Box::new(rcl::rcl_get_zero_initialized_subscription()));
-            let mut rcl_options = rcl::rcl_subscription_get_default_options();
-            rcl_options.qos = qos.to_rmw(rcl_options.qos);
-            rcl_options
-                .rmw_subscription_options
-                .ignore_local_publications = options.ignore_local;
-            let code = rcl::rcl_subscription_init(
-                handle,
-                context.node(),
-                support,
-                name.as_ptr(),
-                &raw const rcl_options,
-            );
-            if let Err(error) = check("rcl_subscription_init", code) {
-                drop(Box::from_raw(handle));
-                return Err(error);
-            }
-            let subscription = Self {
-                context: Arc::clone(context),
-                handle,
-                on_message: Box::into_raw(Box::new(options.on_message)),
-                topic: topic.to_owned(),
-                events: Event::all_of(handle),
-                ignore_local: options.ignore_local,
-                direct,
-                _type_support: Arc::clone(type_support),
-                taking: parking_lot::Mutex::new(()),
-            };
-            drop(guard); // what follows may call back into code that makes entities
-            // Calls it at once if messages are there already.
-            let code = rcl::rcl_subscription_set_on_new_message_callback(
-                handle,
+        let ignore_local = options.ignore_local;
+        // SAFETY: both kinds of type support are never freed.
+        let handle = unsafe {
+            SubscriptionHandle::new(context, topic, type_support, support, qos, ignore_local)?
+        };
+        let subscription = Self {
+            shared: Watchable::new(handle),
+            on_message: Box::into_raw(Box::new(options.on_message)),
+            ignore_local,
+            direct: direct.is_some(),
+            taking: Mutex::default(),
+        };
+        // SAFETY: the callback and what it gets stay until `drop` takes them away, which also happens if this fails.
+        let code = unsafe {
+            rcl::rcl_subscription_set_on_new_message_callback(
+                subscription.shared.handle,
                 Some(arrived),
                 subscription.on_message.cast(),
-            );
-            check("rcl_subscription_set_on_new_message_callback", code)?;
-            Ok(subscription)
-        }
+            )
+        };
+        check("rcl_subscription_set_on_new_message_callback", code)?;
+        Ok(subscription)
     }
 
     /// Takes the next message into what `sink` gives.
     ///
     /// # Errors
     /// What rcl says; the message, if there was one, is lost.
+    ///
+    /// # Panics
+    /// If the sink does; the message is lost, the subscription works on.
     pub fn take(&self, sink: &mut dyn TakeSink) -> Result<Taken, RosError> {
         let _one = self.taking.lock();
-        // SAFETY: the handle is initialised until `drop`, which needs `self` alone; with `direct` the subscription was made with it.
+        // SAFETY: the handle is initialised as long as self; a direct take is what a subscription made with a DirectTypeSupport needs.
         let taken = unsafe {
-            match self.direct {
-                Some(_) => fastdds::take_direct(self.handle, sink)?,
-                None => take_serialized(self.handle, sink)?,
+            if self.direct {
+                fastdds::take_direct(self.shared.handle, sink)?
+            } else {
+                take_serialized(self.shared.handle, sink)?
             }
         };
         Ok(match taken {
-            Taken::Message { info, .. } if self.ignore_local && OwnGids::contains(&info.gid) => {
+            Taken::Message { info, .. }
+                if self.ignore_local && self.shared.context.is_own_gid(&info.gid) =>
+            {
                 Taken::Echo
             }
             other => other,
@@ -153,8 +216,8 @@ impl Subscription {
         bytes.clear();
         let taken = self.take(&mut Into(bytes))?;
         if let Taken::Message { len, .. } = taken {
-            // SAFETY: the vector is empty and its first `len` bytes of capacity are written: that is what `Taken::Message` says of the
-            // memory that the sink gave last, and each `reserve_exact` of the vector that was still empty gave all of its capacity.
+            // SAFETY: the vector is empty, and the first `len` bytes of its capacity are written: that is what `Taken::Message` says of the
+            // memory that the sink gave last, which was all of the capacity.
             unsafe { bytes.set_len(len) };
         }
         Ok(taken)
@@ -164,7 +227,7 @@ impl Subscription {
     #[must_use]
     pub fn qos(&self) -> Qos {
         // SAFETY: the handle is valid; the profile lives as long as it.
-        unsafe { rcl::rcl_subscription_get_actual_qos(self.handle).as_ref() }
+        unsafe { rcl::rcl_subscription_get_actual_qos(self.shared.handle).as_ref() }
             .map(Qos::from_rmw)
             .unwrap_or_default()
     }
@@ -172,7 +235,7 @@ impl Subscription {
     /// How messages are taken.
     #[must_use]
     pub fn take_path(&self) -> TakePath {
-        if self.direct.is_some() {
+        if self.direct {
             TakePath::SingleCopy
         } else {
             TakePath::Serialized
@@ -184,19 +247,20 @@ impl Subscription {
     pub fn publishers(&self) -> usize {
         let mut count = 0;
         // SAFETY: the handle is valid; `count` is written during the call.
-        let code =
-            unsafe { rcl::rcl_subscription_get_publisher_count(self.handle, &raw mut count) };
+        let code = unsafe {
+            rcl::rcl_subscription_get_publisher_count(self.shared.handle, &raw mut count)
+        };
         check("rcl_subscription_get_publisher_count", code).map_or(0, |()| count)
     }
 
     /// The topic's name as it was given.
     #[must_use]
     pub fn topic(&self) -> &str {
-        &self.topic
+        &self.shared.topic
     }
 
-    pub(crate) fn events(&self) -> &[Event] {
-        &self.events
+    pub(crate) fn shared(&self) -> &Watchable<SubscriptionHandle> {
+        &self.shared
     }
 }
 
@@ -209,33 +273,19 @@ unsafe extern "C" fn arrived(user_data: *const c_void, count: usize) {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        // SAFETY: the callback is taken away first (rmw waits for one that runs), then the subscription ended, then both boxes are freed;
-        // nobody else has the pointers, since this needs `self` alone.
+        // SAFETY: the handle is valid. When the callback is taken away, the rmw waits for one that runs; after that nobody else has the box.
         unsafe {
             let code = rcl::rcl_subscription_set_on_new_message_callback(
-                self.handle,
+                self.shared.handle,
                 None,
-                std::ptr::null(),
+                ptr::null(),
             );
             if let Err(error) = check("rcl_subscription_set_on_new_message_callback", code) {
-                tracing::debug!(%error, "ending a subscription");
+                // It may still be called: keep what it needs.
+                tracing::debug!(%error, topic = self.topic(), "ending a subscription");
+                return;
             }
-            let guard = entities();
-            for event in self.events.drain(..) {
-                event.end();
-            }
-            if let Err(error) = check(
-                "rcl_subscription_fini",
-                rcl::rcl_subscription_fini(self.handle, self.context.node_mut()),
-            ) {
-                tracing::debug!(%error, "ending a subscription");
-            }
-            drop(guard);
-            drop(Box::from_raw(self.handle));
             drop(Box::from_raw(self.on_message));
         }
     }
 }
-
-/// Ids of this process's publishers, for what `ignore_local_publications` lets through.
-pub(crate) static OWN_GIDS: RwLock<Vec<[u8; 24]>> = RwLock::new(Vec::new());

@@ -1,13 +1,14 @@
 //! Type support loaded at run time: any installed message type, without building anything.
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, c_void};
+use std::ffi::c_void;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use iceway_msg::{InterfaceKind, TypeHash, TypeName};
 use r2r_rcl as rcl;
 
+use crate::distribution;
 use crate::error::RosError;
 use crate::ffi::{c_string, text};
 
@@ -69,7 +70,8 @@ impl TypeSupport {
     /// RIHS01 hash as ROS tells it; `None` where the distribution has none (Humble).
     #[must_use]
     pub fn type_hash(&self) -> Option<TypeHash> {
-        hash(self.handle)
+        // SAFETY: the handle is of a library that stays loaded.
+        unsafe { distribution::type_hash(self.handle) }
     }
 
     /// The text of the type and of all types it needs, by name; the type itself comes first.
@@ -77,7 +79,8 @@ impl TypeSupport {
     /// # Errors
     /// [`RosError::NoDefinition`] where neither the type support nor share/ has it.
     pub fn definition(&self) -> Result<Vec<(TypeName, String)>, RosError> {
-        let sources = embedded_sources(self.handle);
+        // SAFETY: the handle is of a library that stays loaded.
+        let sources = unsafe { distribution::definitions(self.handle) };
         if sources.is_empty() {
             shared_sources(&self.name)
         } else {
@@ -128,63 +131,6 @@ fn symbol_of(library: &Path, symbol: &str) -> Result<Option<*mut c_void>, RosErr
         let found = libc::dlsym(handle, symbol.as_ptr());
         Ok((!found.is_null()).then_some(found))
     }
-}
-
-#[cfg(not(ros_humble))]
-fn hash(handle: Handle) -> Option<TypeHash> {
-    // SAFETY: the handle is a valid static constant; its function returns one too, or NULL.
-    unsafe {
-        let hash = (*handle).get_type_hash_func?(handle);
-        hash.as_ref()
-            .filter(|h| h.version != 0)
-            .map(|h| TypeHash(h.value))
-    }
-}
-
-#[cfg(ros_humble)]
-fn hash(_: Handle) -> Option<TypeHash> {
-    None
-}
-
-/// What the type support itself carries: since Iron, the sources of the type and of all it needs.
-#[cfg(not(ros_humble))]
-fn embedded_sources(handle: Handle) -> Vec<(TypeName, String)> {
-    // SAFETY: as in `hash`; the sequence and its strings are static constants of the size they tell.
-    unsafe {
-        let Some(get) = (*handle).get_type_description_sources_func else {
-            return Vec::new();
-        };
-        let Some(sequence) = get(handle).as_ref() else {
-            return Vec::new();
-        };
-        if sequence.data.is_null() {
-            return Vec::new();
-        }
-        let sources = std::slice::from_raw_parts(sequence.data, sequence.size);
-        let string = |s: &rcl::rosidl_runtime_c__String| {
-            if s.data.is_null() {
-                String::new()
-            } else {
-                CStr::from_ptr(s.data).to_string_lossy().into_owned()
-            }
-        };
-        sources
-            .iter()
-            // "implicit": made by rosidl for services and actions; there is no text.
-            .filter(|s| s.raw_file_contents.size > 0)
-            .filter_map(|s| {
-                Some((
-                    string(&s.type_name).parse().ok()?,
-                    string(&s.raw_file_contents),
-                ))
-            })
-            .collect()
-    }
-}
-
-#[cfg(ros_humble)]
-fn embedded_sources(_: Handle) -> Vec<(TypeName, String)> {
-    Vec::new()
 }
 
 /// The definition files in share/: the type's and, found by trying every name in them, those of the types it needs.
