@@ -121,6 +121,9 @@ impl Client {
         qos: Option<&str>,
         timeout: f64,
     ) -> PyResult<Subscriber> {
+        if let Some(name) = type_name {
+            parse_type(py, name)?;
+        }
         let options = SubscribeOptions {
             depth,
             definition: definition.map(str::to_owned),
@@ -146,6 +149,7 @@ impl Client {
         qos: Option<&str>,
         timeout: f64,
     ) -> PyResult<Publisher> {
+        parse_type(py, type_name)?;
         let options = AdvertiseOptions {
             definition: definition.map(str::to_owned),
             qos: parse_qos(py, qos)?,
