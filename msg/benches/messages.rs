@@ -191,7 +191,7 @@ fn reading(c: &mut Criterion) {
     let view = View::new(schema, bytes).unwrap();
     view.bytes("data").unwrap();
     c.bench_function("next access: Image.data through View", |b| {
-        b.iter(|| view.bytes(black_box("data")).unwrap())
+        b.iter(|| view.bytes(black_box("data")).unwrap());
     });
     let (schema, bytes) = &samples.transforms;
     c.bench_function("TFMessage: x of 50 transforms", |b| {
@@ -217,7 +217,7 @@ fn validating(c: &mut Criterion) {
         ("validate: TFMessage, 50 transforms", &samples.transforms),
     ] {
         c.bench_function(name, |b| {
-            b.iter(|| validate(schema, black_box(bytes)).unwrap())
+            b.iter(|| validate(schema, black_box(bytes)).unwrap());
         });
     }
 }

@@ -85,37 +85,58 @@ impl Layout {
         let Some(wanted) = self.fields().get(field) else {
             return Err(CdrError::new(start, CdrErrorKind::NoSuchField));
         };
-        let start = start.max(ENCAPSULATION_LEN);
-        let pos = self.field_start(cdr, start, found, field)?;
-        let (located, end) = cdr
-            .locate_field(&wanted.ty, pos)
-            .map_err(|e| e.in_field(&wanted.name))?;
-        if let Some(end) = end {
-            found.set(field + 1, end);
+        // Any `start` is taken; beyond the end there is nothing to find.
+        let start = start.clamp(ENCAPSULATION_LEN, cdr.bytes().len());
+        let named = |e: CdrError| e.in_field(&wanted.name);
+        if let Some(fixed) = self.fixed() {
+            let offset = fixed.phase(start - ENCAPSULATION_LEN).offsets[field];
+            return Ok(cdr
+                .locate_field(&wanted.ty, start + offset)
+                .map_err(named)?
+                .0);
+        }
+        let reach = self.reach().field(field);
+        let base = self.variable_end(cdr, start, found, reach.after)?;
+        let pos = reach.from(base, base - ENCAPSULATION_LEN);
+        let (located, end) = cdr.locate_field(&wanted.ty, pos).map_err(named)?;
+        if let Some(end) = end
+            && self.reach().field(field + 1).after > reach.after
+        {
+            found.set(reach.after, end);
         }
         Ok(located)
     }
 
-    fn field_start(
+    /// Where the last of the first `n` variable-size fields ends; the message's start for none.
+    #[inline]
+    fn variable_end(
         &self,
         cdr: &Cdr<'_>,
         start: usize,
         found: &Offsets,
-        field: usize,
+        n: usize,
     ) -> Result<usize, CdrError> {
-        if let Some(fixed) = self.fixed() {
-            let phase = fixed.phase(start - ENCAPSULATION_LEN);
-            return cdr.end_of(start, phase.offsets[field]);
+        let known = (0..n).rev().find_map(|i| Some((i + 1, found.get(i)?)));
+        let (first, mut base) = known.unwrap_or((0, start));
+        for (number, &index) in self
+            .reach()
+            .variable()
+            .iter()
+            .enumerate()
+            .take(n)
+            .skip(first)
+        {
+            let field = &self.fields()[index];
+            let pos = self
+                .reach()
+                .field(index)
+                .from(base, base - ENCAPSULATION_LEN);
+            base = cdr
+                .skip_field(&field.ty, pos)
+                .map_err(|e| e.in_field(&field.name))?;
+            found.set(number, base);
         }
-        let known = (1..=field).rev().find_map(|i| Some((i, found.get(i)?)));
-        let (first, mut pos) = known.unwrap_or((0, start));
-        for (i, skipped) in self.fields().iter().enumerate().take(field).skip(first) {
-            pos = cdr
-                .skip_field(&skipped.ty, pos)
-                .map_err(|e| e.in_field(&skipped.name))?;
-            found.set(i + 1, pos);
-        }
-        Ok(pos)
+        Ok(base)
     }
 }
 

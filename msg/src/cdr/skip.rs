@@ -38,13 +38,17 @@ impl Cdr<'_> {
         if let Some(fixed) = layout.fixed() {
             return self.end_of(start, fixed.phase(start - ENCAPSULATION_LEN).size);
         }
-        let mut pos = start;
-        for field in layout.fields() {
-            pos = self
+        let reach = layout.reach();
+        let mut base = start;
+        for &index in reach.variable() {
+            let field = &layout.fields()[index];
+            let pos = reach.field(index).from(base, base - ENCAPSULATION_LEN);
+            base = self
                 .skip_field(&field.ty, pos)
                 .map_err(|e| e.in_field(&field.name))?;
         }
-        Ok(pos)
+        let end = reach.end().from(base, base - ENCAPSULATION_LEN);
+        self.end_of(base, end - base)
     }
 
     /// The end of `n` values.

@@ -21,10 +21,8 @@ pub fn validate(schema: &Schema, bytes: &[u8]) -> Result<(), CdrError> {
 
 impl Cdr<'_> {
     fn check_message(&self, layout: &Layout, start: usize) -> Result<usize, CdrError> {
-        if !layout.has_bool()
-            && let Some(fixed) = layout.fixed()
-        {
-            return self.end_of(start, fixed.phase(start - ENCAPSULATION_LEN).size);
+        if !layout.has_bool() {
+            return self.check_variable(layout, start);
         }
         let mut pos = start;
         for field in layout.fields() {
@@ -33,6 +31,24 @@ impl Cdr<'_> {
                 .map_err(|e| e.in_field(&field.name))?;
         }
         Ok(pos)
+    }
+
+    /// A message without bools: only what is of variable size needs a look.
+    fn check_variable(&self, layout: &Layout, start: usize) -> Result<usize, CdrError> {
+        if layout.is_fixed() {
+            return self.skip_message(layout, start);
+        }
+        let reach = layout.reach();
+        let mut base = start;
+        for &index in reach.variable() {
+            let field = &layout.fields()[index];
+            let pos = reach.field(index).from(base, base - ENCAPSULATION_LEN);
+            base = self
+                .check_field(&field.ty, pos)
+                .map_err(|e| e.in_field(&field.name))?;
+        }
+        let end = reach.end().from(base, base - ENCAPSULATION_LEN);
+        self.end_of(base, end - base)
     }
 
     fn check_field(&self, ty: &FieldType, pos: usize) -> Result<usize, CdrError> {

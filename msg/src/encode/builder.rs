@@ -27,8 +27,9 @@ pub(super) struct Builder<'l, A> {
     path: Vec<Segment<'l>>,
 }
 
-#[derive(Clone, Copy)]
-enum Segment<'l> {
+/// A step of the path to a field.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Segment<'l> {
     Field(&'l str),
     Index(usize),
 }
@@ -66,16 +67,7 @@ impl<'l, A: ArrayData> Builder<'l, A> {
     }
 
     pub(super) fn path(&self) -> String {
-        let mut path = String::new();
-        for segment in &self.path {
-            // Writing to a String cannot fail.
-            let _ = match segment {
-                Segment::Field(name) if path.is_empty() => write!(path, "{name}"),
-                Segment::Field(name) => write!(path, ".{name}"),
-                Segment::Index(index) => write!(path, "[{index}]"),
-            };
-        }
-        path
+        path_text(&self.path)
     }
 
     pub(super) fn depth(&self) -> usize {
@@ -98,7 +90,7 @@ impl<'l, A: ArrayData> Builder<'l, A> {
         let depth = self.depth();
         source.begin(&MessageStart {
             layout,
-            path: self.path(),
+            path: &self.path,
         })?;
         for (index, field) in layout.fields().iter().enumerate() {
             self.path.truncate(depth);
@@ -231,4 +223,18 @@ impl<'l, A: ArrayData> Builder<'l, A> {
         self.holes.push(hole);
         self.hole_bytes += len;
     }
+}
+
+/// `boxes[3].label`
+pub(super) fn path_text(segments: &[Segment<'_>]) -> String {
+    let mut path = String::new();
+    for segment in segments {
+        // Writing to a String cannot fail.
+        let _ = match segment {
+            Segment::Field(name) if path.is_empty() => write!(path, "{name}"),
+            Segment::Field(name) => write!(path, ".{name}"),
+            Segment::Index(index) => write!(path, "[{index}]"),
+        };
+    }
+    path
 }

@@ -1,5 +1,6 @@
 //! Where a message's values come from.
 
+use super::builder::{Segment, path_text};
 use super::sink::Sink;
 use super::writer::{FieldWriter, Written};
 use crate::error::{EncodeError, EncodeErrorKind};
@@ -57,7 +58,7 @@ impl<T: ArrayData + ?Sized> ArrayData for Box<T> {
 #[derive(Debug)]
 pub struct MessageStart<'a> {
     pub(super) layout: &'a Layout,
-    pub(super) path: String,
+    pub(super) path: &'a [Segment<'a>],
 }
 
 impl MessageStart<'_> {
@@ -69,8 +70,8 @@ impl MessageStart<'_> {
 
     /// Where it is, from the root: empty for the root itself.
     #[must_use]
-    pub fn path(&self) -> &str {
-        &self.path
+    pub fn path(&self) -> String {
+        path_text(self.path)
     }
 
     /// The error that says that it has no field `name`.
@@ -83,7 +84,7 @@ impl MessageStart<'_> {
             .map(|field| &*field.name)
             .collect();
         EncodeError::new(
-            self.path.clone(),
+            self.path(),
             EncodeErrorKind::UnknownField {
                 type_name: self.layout.name().clone(),
                 name: name.to_owned(),

@@ -6,6 +6,7 @@
 //! have one table of offsets per phase.
 
 mod fixed;
+mod reach;
 mod structs;
 mod types;
 
@@ -19,6 +20,7 @@ pub use structs::{StructField, StructFieldType, StructLayout};
 pub use types::{ArrayLen, Constant, ElementType, Field, FieldType};
 
 pub(crate) use fixed::{FixedLayout, align};
+pub(crate) use reach::Reach;
 
 use crate::frame::ENCAPSULATION_LEN;
 use crate::name::TypeName;
@@ -30,11 +32,15 @@ pub const MAX_DEPTH: usize = 64;
 /// refused: no middleware carries them.
 pub const MAX_MIN_SIZE: usize = 1 << 28;
 
+/// Types with more fields have an index by name.
+const SEARCHED_FIELDS: usize = 16;
+
 /// A message type, compiled.
 pub struct Layout {
     name: TypeName,
     fields: Box<[Field]>,
     constants: Box<[Constant]>,
+    /// Empty for types with few fields, where looking is faster than hashing.
     index: HashMap<Arc<str>, usize>,
     alignment: usize,
     min_size: usize,
@@ -42,6 +48,7 @@ pub struct Layout {
     depth: usize,
     has_bool: bool,
     fixed: Option<FixedLayout>,
+    reach: Reach,
     default_is_zero: bool,
     shape: [u8; 32],
 }
@@ -53,11 +60,15 @@ impl Layout {
         fields: Vec<Field>,
         constants: Vec<Constant>,
     ) -> Result<Self, String> {
-        let index = fields
+        let named = fields
             .iter()
             .enumerate()
-            .map(|(i, field)| (Arc::clone(&field.name), i))
-            .collect();
+            .map(|(i, field)| (Arc::clone(&field.name), i));
+        let index = if fields.len() > SEARCHED_FIELDS {
+            named.collect()
+        } else {
+            HashMap::new()
+        };
         let nested = |field: &Field| match field.ty.element() {
             ElementType::Message(layout) => layout.depth,
             _ => 0,
@@ -97,10 +108,11 @@ impl Layout {
             default_is_zero: fields
                 .iter()
                 .all(|f| f.default.is_none() && f.ty.default_is_zero()),
-            fields: fields.into(),
             constants: constants.into(),
             fixed: None,
+            reach: Reach::of(&fields),
             shape: [0; 32],
+            fields: fields.into(),
             name,
         };
         layout.shape = layout.compute_shape();
@@ -130,6 +142,9 @@ impl Layout {
     /// The position of a field in [`Layout::fields`].
     #[must_use]
     pub fn field_index(&self, name: &str) -> Option<usize> {
+        if self.index.is_empty() {
+            return self.fields.iter().position(|field| *field.name == *name);
+        }
         self.index.get(name).copied()
     }
 
@@ -177,7 +192,7 @@ impl Layout {
             .as_ref()?
             .phase(start.wrapping_sub(ENCAPSULATION_LEN));
         let (lead, layout) = phase.structured.as_ref()?;
-        Some((start + lead, layout))
+        Some((start.saturating_add(*lead), layout))
     }
 
     /// The element layout and stride with which a sequence (`T[]`, `T[<=n]`) of this type is one structured
@@ -194,6 +209,15 @@ impl Layout {
     pub fn array_struct(&self) -> Option<(&Arc<StructLayout>, usize)> {
         let (layout, stride) = self.fixed.as_ref()?.array.as_ref()?;
         Some((layout, *stride))
+    }
+
+    pub(crate) fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    /// The number of fields whose size is not known beforehand.
+    pub(crate) fn variable_fields(&self) -> usize {
+        self.reach.variable().len()
     }
 
     pub(crate) fn fixed(&self) -> Option<&FixedLayout> {
