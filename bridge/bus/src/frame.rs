@@ -4,7 +4,7 @@
 use std::fmt;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use iceway_msg::frame::FrameHeader;
 
@@ -22,6 +22,14 @@ pub struct Frame {
     inner: Arc<FrameInner>,
 }
 
+/// Where a frame's CDR bytes lie.
+pub(crate) struct FramePlace {
+    /// Start of the sample's payload.
+    pub(crate) payload: NonNull<u8>,
+    /// The bytes in it.
+    pub(crate) cdr: std::ops::Range<usize>,
+}
+
 struct FrameInner {
     header: FrameHeader,
     cdr: NonNull<u8>,
@@ -30,7 +38,9 @@ struct FrameInner {
     woken_ns: i64,
     // Dropped before the subscriber: a subscriber that goes first lets the writer reuse the chunk.
     _sample: ForkGuard<IoxSample>,
-    subscriber: Arc<SubscriberCore>,
+    _subscriber: Arc<SubscriberCore>,
+    /// Count of the writer's frames that are alive, this one included.
+    held: Arc<AtomicUsize>,
 }
 
 // SAFETY: the sample is `Send`; the bytes that `cdr` points to are not written after sending, stay mapped as
@@ -42,32 +52,32 @@ unsafe impl Sync for FrameInner {}
 
 impl Drop for FrameInner {
     fn drop(&mut self) {
-        self.subscriber.held.fetch_sub(1, Ordering::Relaxed);
+        self.held.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Frame {
-    /// `header.cdr_range` was checked against the payload that starts at `payload`.
+    /// `place` was checked against the payload of `sample`; `held` counts this frame already.
     pub(crate) fn new(
         sample: IoxSample,
-        payload: NonNull<u8>,
+        place: &FramePlace,
         header: FrameHeader,
-        cdr: std::ops::Range<usize>,
         writer_port: u128,
         subscriber: Arc<SubscriberCore>,
+        held: Arc<AtomicUsize>,
     ) -> Self {
-        subscriber.held.fetch_add(1, Ordering::Relaxed);
         // SAFETY: the range lies inside the payload, by the caller's check.
-        let start = unsafe { payload.add(cdr.start) };
+        let start = unsafe { place.payload.add(place.cdr.start) };
         Self {
             inner: Arc::new(FrameInner {
                 header,
                 cdr: start,
-                cdr_len: cdr.len(),
+                cdr_len: place.cdr.len(),
                 writer_port,
                 woken_ns: monotonic_ns(),
                 _sample: ForkGuard::new(sample),
-                subscriber,
+                _subscriber: subscriber,
+                held,
             }),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use iceoryx2::port::subscriber::SubscriberCreateError;
 use iceoryx2::port::update_connections::UpdateConnections;
@@ -13,7 +13,7 @@ use iceway_msg::frame::{FrameFlags, FrameHeader};
 use crate::channel::ChannelCore;
 use crate::error::{BusError, ReceiveError};
 use crate::fork::ForkGuard;
-use crate::frame::Frame;
+use crate::frame::{Frame, FramePlace};
 use crate::memory::exclude_from_core_dumps;
 use crate::node::random_id;
 use crate::tracker::Tracker;
@@ -95,15 +95,14 @@ pub(crate) struct SubscriberCore {
     tracker: Mutex<Tracker>,
     counters: Counters,
     unmapped: Arc<Unmapped>,
-    /// Frames alive.
-    pub(crate) held: AtomicUsize,
     _channel: Arc<ChannelCore>,
 }
 
 /// What to do with a sample.
 enum Verdict {
-    Deliver(std::ops::Range<usize>),
+    Deliver(std::ops::Range<usize>, Arc<AtomicUsize>),
     Skip,
+    TooManyHeld,
 }
 
 impl Subscriber {
@@ -156,7 +155,6 @@ impl Subscriber {
             )),
             counters: Counters::default(),
             unmapped,
-            held: AtomicUsize::new(0),
             _channel: channel.clone(),
         };
         Ok(Self {
@@ -184,34 +182,49 @@ impl Subscriber {
                     return Err(ReceiveError::Unmapped);
                 }
                 Ok(None) => return Ok(None),
-                Err(IoxReceiveError::ExceedsMaxBorrows) => {
-                    core.counters.borrow_limit.fetch_add(1, Relaxed);
-                    return Err(ReceiveError::BorrowLimit {
-                        held: core.held.load(Relaxed),
-                    });
-                }
+                Err(IoxReceiveError::ExceedsMaxBorrows) => return Err(self.borrow_limit()),
                 Err(error) => return Err(ReceiveError::Iceoryx(format!("{error:?}"))),
             };
-            if let Some(frame) = self.accept(sample) {
+            if let Some(frame) = self.accept(sample)? {
                 return Ok(Some(frame));
             }
         }
     }
 
-    fn accept(&self, sample: IoxSample) -> Option<Frame> {
+    fn borrow_limit(&self) -> ReceiveError {
+        self.core.counters.borrow_limit.fetch_add(1, Relaxed);
+        ReceiveError::BorrowLimit { held: self.held() }
+    }
+
+    fn accept(&self, sample: IoxSample) -> Result<Option<Frame>, ReceiveError> {
         let core = &self.core;
         // The header is copied: what was checked is what is used.
         let header = sample.user_header().0;
         if header.origin == core.own_origin {
-            return None;
+            return Ok(None);
         }
         let payload = sample.payload();
         let (start, len) = (NonNull::from(payload).cast(), payload.len());
         let port = sample.origin().value();
         match core.judge(&header, port, start, len) {
-            Verdict::Skip => None,
-            Verdict::Deliver(cdr) => {
-                Some(Frame::new(sample, start, header, cdr, port, core.clone()))
+            Verdict::Skip => Ok(None),
+            Verdict::TooManyHeld => {
+                drop(sample);
+                Err(self.borrow_limit())
+            }
+            Verdict::Deliver(cdr, held) => {
+                let place = FramePlace {
+                    payload: start,
+                    cdr,
+                };
+                Ok(Some(Frame::new(
+                    sample,
+                    &place,
+                    header,
+                    port,
+                    core.clone(),
+                    held,
+                )))
             }
         }
     }
@@ -237,7 +250,7 @@ impl Subscriber {
     /// Frames of this subscriber that are alive.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.core.held.load(Relaxed)
+        self.core.tracker().held()
     }
 
     /// The counters.
@@ -266,13 +279,17 @@ impl SubscriberCore {
         }
     }
 
+    fn tracker(&self) -> MutexGuard<'_, Tracker> {
+        self.tracker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn judge(&self, header: &FrameHeader, port: u128, payload: NonNull<u8>, len: usize) -> Verdict {
         let counters = &self.counters;
         let Some(cdr) = header.cdr_range(len) else {
             counters.malformed.fetch_add(1, Relaxed);
             return Verdict::Skip;
         };
-        let mut tracker = self.tracker.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tracker = self.tracker();
         if tracker.is_new(port) {
             exclude_from_core_dumps(payload.as_ptr());
         }
@@ -293,8 +310,11 @@ impl SubscriberCore {
             counters.repeated.fetch_add(1, Relaxed);
             return Verdict::Skip;
         }
+        let Some(held) = tracker.hold(port) else {
+            return Verdict::TooManyHeld;
+        };
         counters.received.fetch_add(1, Relaxed);
-        Verdict::Deliver(cdr)
+        Verdict::Deliver(cdr, held)
     }
 }
 

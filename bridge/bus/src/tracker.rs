@@ -1,6 +1,8 @@
 //! Counting what a receiver lost, by the writers' sequence numbers.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use iceway_msg::frame::{FrameFlags, FrameHeader};
 
@@ -31,6 +33,8 @@ struct Writer {
     /// As of the last frame, with `seq` = the next one.
     last: Counts,
     noted_at: u64,
+    /// Its frames that are alive.
+    held: Arc<AtomicUsize>,
 }
 
 /// Same ROS message, whichever way it came.
@@ -56,6 +60,12 @@ pub(crate) struct Tracker {
 /// How many writers are remembered; then the one not heard of for longest is forgotten.
 const MAX_WRITERS: usize = 256;
 
+/// Frames of so many writers can be held at the same time. iceoryx2 keeps the connections of vanished writers
+/// whose frames are held, and panics when there are too many
+/// ([`crate::domain::EXPIRED_CONNECTIONS`]).
+const MAX_HELD_WRITERS: usize = 128;
+const _: () = assert!(MAX_HELD_WRITERS < crate::domain::EXPIRED_CONNECTIONS);
+
 impl Tracker {
     /// `older` are the ports that exist already; `remember` retained messages are recognised.
     pub(crate) fn new(older: Vec<u128>, remember: usize) -> Self {
@@ -71,6 +81,30 @@ impl Tracker {
     /// True if `port` was not seen before.
     pub(crate) fn is_new(&self, port: u128) -> bool {
         !self.writers.iter().any(|writer| writer.port == port)
+    }
+
+    /// Frames that are alive.
+    pub(crate) fn held(&self) -> usize {
+        self.writers
+            .iter()
+            .map(|writer| writer.held.load(Relaxed))
+            .sum()
+    }
+
+    /// The counter for a frame of `port` that is handed out; `None` if frames of too many writers are held.
+    pub(crate) fn hold(&self, port: u128) -> Option<Arc<AtomicUsize>> {
+        let writer = self.writers.iter().find(|writer| writer.port == port)?;
+        if writer.held.load(Relaxed) == 0 && self.writers.len() > MAX_HELD_WRITERS {
+            let holding = self
+                .writers
+                .iter()
+                .filter(|writer| writer.held.load(Relaxed) > 0);
+            if holding.count() >= MAX_HELD_WRITERS {
+                return None;
+            }
+        }
+        writer.held.fetch_add(1, Relaxed);
+        Some(writer.held.clone())
     }
 
     /// Notes a frame of `port`, and says what was lost before it.
@@ -97,6 +131,7 @@ impl Tracker {
                     port,
                     last: next,
                     noted_at: self.notes,
+                    held: Arc::default(),
                 });
                 let from_its_start = Counts {
                     seq: 0,
@@ -121,7 +156,9 @@ impl Tracker {
 
     fn add(&mut self, writer: Writer) {
         if self.writers.len() >= MAX_WRITERS {
-            let stalest = (0..self.writers.len()).min_by_key(|i| self.writers[*i].noted_at);
+            let stalest = (0..self.writers.len())
+                .filter(|i| self.writers[*i].held.load(Relaxed) == 0)
+                .min_by_key(|i| self.writers[*i].noted_at);
             if let Some(index) = stalest {
                 self.writers.swap_remove(index);
             }
@@ -215,6 +252,27 @@ mod tests {
         );
         // Numbers that go back (a broken writer) are no losses.
         assert_eq!(tracker.note(2, &header(0, 0)), Gap::default());
+    }
+
+    #[test]
+    fn frames_of_too_many_writers_are_not_held() {
+        let mut tracker = Tracker::new(vec![], 0);
+        let mut held = Vec::new();
+        for port in 0..MAX_HELD_WRITERS as u128 {
+            tracker.note(port, &header(0, 0));
+            held.push(tracker.hold(port).unwrap());
+        }
+        for port in 1000..1000 + 2 * MAX_WRITERS as u128 {
+            tracker.note(port, &header(0, 0));
+            assert!(tracker.hold(port).is_none());
+        }
+        assert_eq!(
+            (tracker.writers.len(), tracker.held()),
+            (MAX_WRITERS, MAX_HELD_WRITERS)
+        );
+        assert!(tracker.hold(5).is_some(), "more of the same writer");
+        held[7].fetch_sub(1, Relaxed);
+        assert!(tracker.hold(1000 + 2 * MAX_WRITERS as u128 - 1).is_some());
     }
 
     #[test]

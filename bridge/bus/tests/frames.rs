@@ -439,3 +439,33 @@ fn a_subscriber_that_has_not_looked_gets_what_a_living_writer_sent() {
     assert_eq!((send(&publisher, 100, 1), send(&publisher, 100, 2)), (1, 1));
     assert_eq!(receive_all(&subscriber), [1, 2]);
 }
+
+#[test]
+fn frames_of_too_many_vanished_writers_are_an_error_and_no_panic() {
+    let bed = Bed::new();
+    let (writer, reader) = (bed.node("writer"), bed.node("reader"));
+    let channel = writer.create_channel(&topic(), &spec()).unwrap();
+    let subscriber = subscriber(&reader.open_channel(&topic()).unwrap(), 2);
+    let mut held = Vec::new();
+    let mut refused = 0;
+    for round in 0..400 {
+        let publisher = publisher(&channel);
+        subscriber.update_connections();
+        send(&publisher, 100, (round % 250) as u8);
+        match subscriber.receive() {
+            Ok(frame) => held.push((round, frame.unwrap())),
+            Err(error) => {
+                assert_eq!(error, ReceiveError::BorrowLimit { held: held.len() });
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!((held.len(), refused), (128, 272));
+    for (round, frame) in &held {
+        assert_eq!(frame.cdr(), message(100, (round % 250) as u8));
+    }
+    held.clear();
+    let publisher = publisher(&channel);
+    send(&publisher, 100, 1);
+    assert_eq!(receive_all(&subscriber), [1]);
+}
