@@ -2,11 +2,12 @@
 
 import json
 import signal
+import threading
 import time
 
 import rclpy
 from geometry_msgs.msg import PointStamped
-from rclpy.executors import ExternalShutdownException
+from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
 from scene import disc_centre
 
@@ -14,7 +15,10 @@ TOLERANCE_PIXELS = 1.0
 
 
 def main() -> None:
-    rclpy.init()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
     node = rclpy.create_node("checker")
     round_trips_ns: list[int] = []
     wrong: list[str] = []
@@ -33,11 +37,8 @@ def main() -> None:
 
     node.create_subscription(PointStamped, "/disc/position", check, 10)
     print(json.dumps({"ready": True}), flush=True)
-    signal.signal(signal.SIGTERM, lambda *_: rclpy.try_shutdown())
-    try:
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+    while not stop.is_set():
+        rclpy.spin_once(node, timeout_sec=0.1)
     print(json.dumps({"answers": len(round_trips_ns), "wrong": wrong[:10], "wrong_count": len(wrong), "round_trips_ns": round_trips_ns}))
 
 

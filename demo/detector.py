@@ -46,8 +46,8 @@ def main() -> None:
     array_at: dict[str, object] = {}
 
     with iceway.connect(timeout=20) as bus:
-        camera = bus.subscribe("/camera/image_raw", timeout=20)
-        imu = bus.subscribe("/imu", depth=64, timeout=20)
+        camera = bus.subscribe("/camera/image_raw", "sensor_msgs/msg/Image")  # named, since the camera may start later
+        imu = bus.subscribe("/imu", "sensor_msgs/msg/Imu", depth=64)
         out = bus.advertise("/disc/position", "geometry_msgs/msg/PointStamped")
         print(json.dumps({"ready": True}), flush=True)
         while not stopping:

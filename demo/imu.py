@@ -3,15 +3,19 @@
 import json
 import math
 import signal
+import threading
 
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.qos import qos_profile_sensor_data
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Imu
 
 
 def main() -> None:
-    rclpy.init()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
     node = rclpy.create_node("imu")
     publisher = node.create_publisher(Imu, "/imu", qos_profile_sensor_data)
     message = Imu()
@@ -28,11 +32,8 @@ def main() -> None:
         sent += 1
 
     node.create_timer(1 / 200.0, publish)
-    signal.signal(signal.SIGTERM, lambda *_: rclpy.try_shutdown())
-    try:
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+    while not stop.is_set():
+        rclpy.spin_once(node, timeout_sec=0.1)
     print(json.dumps({"imu_sent": sent}))
 
 

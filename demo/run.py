@@ -69,15 +69,21 @@ def percentile(values: list[int], p: float) -> float:
     return ordered[min(len(ordered) - 1, int(p * len(ordered)))] / 1e6
 
 
+def dropped(stats: dict[str, int]) -> dict[str, int]:
+    """The causes for which frames were not delivered."""
+    causes = ("lost_before", "overflow", "stale", "writer_drops", "malformed")
+    return {cause: stats[cause] for cause in causes if stats[cause]}
+
+
 def report(camera: dict, imu: dict, ai: dict, checker: dict) -> list[str]:
     """Prints the table; returns what is not right."""
-    lost = sum(ai["camera_stats"].get(cause, 0) for cause in ("lost_before", "overflow", "stale"))
+    lost = sum(dropped(ai["camera_stats"]).values())
     print("\n  images   sent by the ROS camera            ", camera["frames_sent"])
     print("           seen by the AI process            ", ai["seen"])
-    print("           dropped, by cause                 ", {k: v for k, v in ai["camera_stats"].items() if v} or "none")
+    print("           dropped, by cause                 ", dropped(ai["camera_stats"]) or "none")
     print("           answered back in ROS              ", checker["answers"])
     print("           wrong                             ", checker["wrong_count"])
-    print("  IMU      sent / seen                       ", imu["imu_sent"], "/", ai["imu_seen"])
+    print("  IMU      sent / seen / dropped, by cause   ", imu["imu_sent"], "/", ai["imu_seen"], "/", dropped(ai["imu_stats"]) or "none")
     print("\n  latency in ms                                 p50      p99")
     hops = list(zip(*ai["hops_ns"], strict=True))
     names = (
