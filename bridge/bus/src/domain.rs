@@ -163,9 +163,9 @@ impl Domain {
         config.global.set_root_path(&root);
         config.global.prefix = FileName::new(self.prefix.as_bytes()).map_err(|e| invalid(&e))?;
         config.global.creation_timeout = Duration::from_secs(2);
-        // Brokers clean up on a timer and when a connection ends; scanning at each opening is not needed.
+        // Brokers clean up on a timer and when a connection ends, and everyone when joining and leaving; scanning
+        // at each opening of a channel is not needed.
         config.global.service.cleanup_dead_nodes_on_open = false;
-        config.global.node.cleanup_dead_nodes_on_destruction = false;
         config
             .defaults
             .publish_subscribe

@@ -6,7 +6,7 @@ mod maps;
 mod segment;
 
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use rustix::fs::{Mode, OFlags};
 
@@ -14,6 +14,7 @@ pub(crate) use limits::{PortBudget, port_budget};
 pub(crate) use maps::exclude_from_core_dumps;
 pub(crate) use segment::{Segment, pretend_old_kernel};
 
+use crate::clock::monotonic_ns;
 use crate::error::BusError;
 
 /// Where iceoryx2 keeps shared memory.
@@ -33,7 +34,14 @@ pub(crate) struct SpaceProbe {
     margin: u64,
     /// Bytes to pretend are free; `u64::MAX` = ask.
     pretended: AtomicU64,
+    /// When plenty was seen last: `CLOCK_MONOTONIC`, nanoseconds.
+    plenty_at_ns: AtomicI64,
 }
+
+/// So much beyond the need is plenty: it does not run out within [`PLENTY_FOR_NS`]. Asking costs more than the rest of a
+/// small loan; and what a wrong answer could hurt is one page, since all others are populated first.
+const PLENTY: u64 = 1 << 30;
+const PLENTY_FOR_NS: i64 = 10_000_000;
 
 impl SpaceProbe {
     pub(crate) fn new(margin: u64) -> Result<Self, BusError> {
@@ -44,6 +52,7 @@ impl SpaceProbe {
             folder,
             margin,
             pretended: AtomicU64::new(u64::MAX),
+            plenty_at_ns: AtomicI64::new(i64::MIN / 2),
         })
     }
 
@@ -63,7 +72,14 @@ impl SpaceProbe {
     /// Checks that `need` bytes and the margin are free.
     pub(crate) fn require(&self, need: u64) -> Result<(), NoSpace> {
         let need = need.saturating_add(self.margin);
+        let now = monotonic_ns();
+        if need < PLENTY && now - self.plenty_at_ns.load(Ordering::Relaxed) < PLENTY_FOR_NS {
+            return Ok(());
+        }
         let free = self.free();
+        if free >= 2 * PLENTY {
+            self.plenty_at_ns.store(now, Ordering::Relaxed);
+        }
         if free >= need {
             Ok(())
         } else {
@@ -80,6 +96,7 @@ impl SpaceProbe {
     }
 
     pub(crate) fn pretend(&self, free: Option<u64>) {
+        self.plenty_at_ns.store(i64::MIN / 2, Ordering::Relaxed);
         self.pretended
             .store(free.unwrap_or(u64::MAX), Ordering::Relaxed);
     }

@@ -43,6 +43,15 @@ impl Bed {
     }
 }
 
+impl Drop for Bed {
+    /// What killed processes left, and nobody was there to clean up.
+    fn drop(&mut self) {
+        for name in self.shm_files() {
+            let _ = std::fs::remove_file(format!("/dev/shm/{name}"));
+        }
+    }
+}
+
 pub fn limits() -> Limits {
     Limits {
         max_message_bytes: 8 << 20,
