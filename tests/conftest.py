@@ -17,7 +17,8 @@ def world(monkeypatch):
     """A domain of the test's own; `iceway.connect()` in the test finds it too. Ends every process that it started, and asserts that nothing is left in /dev/shm."""
     root = Path(tempfile.mkdtemp(prefix="iw", dir="/tmp"))
     # ROS domain ids above 101 clash with Linux's ephemeral ports.
-    world = World(1 + (os.getpid() * 7 + next(_numbers)) % 100, root)
+    number = next(_numbers)
+    world = World(1 + (os.getpid() * 7 + number) % 100, os.getpid() * 1000 + number, root)
     for name in ("ROS_DOMAIN_ID", "ICEWAY_DOMAIN", "ICEWAY_ROOT"):
         monkeypatch.setenv(name, world.env[name])
     try:

@@ -11,7 +11,7 @@ from processes import World
 
 import iceway
 
-world = World(int(os.environ["ROS_DOMAIN_ID"]), os.environ["ICEWAY_ROOT"])
+world = World(int(os.environ["ROS_DOMAIN_ID"]), int(os.environ["ICEWAY_DOMAIN"]), os.environ["ICEWAY_ROOT"])
 # Fast DDS keeps to UDP, so that the middleware itself needs nothing of this /dev/shm.
 world.ros_env["FASTDDS_BUILTIN_TRANSPORTS"] = "UDPv4"
 del world.ros_env["FASTRTPS_DEFAULT_PROFILES_FILE"]

@@ -118,10 +118,10 @@ class LineProcess(Process):
 class World:
     """One test's domain and the processes in it."""
 
-    def __init__(self, domain, root):
+    def __init__(self, ros_domain, domain, root):
         self.domain = domain
         self.env = {k: v for k, v in os.environ.items() if k not in ("RUST_LOG", "ICEWAY_LOG")}
-        self.env |= {"ROS_DOMAIN_ID": str(domain), "ICEWAY_DOMAIN": str(domain), "ICEWAY_ROOT": str(root), "PYTHONUNBUFFERED": "1", "RCUTILS_COLORIZED_OUTPUT": "0"}
+        self.env |= {"ROS_DOMAIN_ID": str(ros_domain), "ICEWAY_DOMAIN": str(domain), "ICEWAY_ROOT": str(root), "PYTHONUNBUFFERED": "1", "RCUTILS_COLORIZED_OUTPUT": "0"}
         self.ros_env = self.env | {"FASTRTPS_DEFAULT_PROFILES_FILE": str(ROOT / "config/fastdds_shm.xml")}
         self.children = []
 
@@ -152,6 +152,13 @@ class World:
         """Runs a command to its end."""
         prefix = [ROOT / "dev/ros"] if ros else []
         return subprocess.run(list(map(str, [*prefix, *command])), env=self.env, capture_output=True, text=True, timeout=timeout, **options)
+
+    def ros_listener(self, topic, type_name, keep="lambda m: m", **options):
+        """Starts a ROS 2 node that subscribes, and waits until the broker knows of it, so that the first message reaches it."""
+        peer = self.ros_peer()
+        peer.do(f"peer.subscribe({topic!r}, {type_name!r}, keep={keep}, **{options!r})")
+        self.wait_for_topic(topic)
+        return peer
 
     root = ROOT
     python = Path(sys.executable)

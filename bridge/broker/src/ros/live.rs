@@ -16,7 +16,7 @@ pub(crate) use iceway_ros::{MessageInfo, TakeSink, Taken};
 
 use super::{QosWish, RosTopic};
 use crate::refusal::Refusal;
-use crate::routes::DEFAULT_DEPTH;
+use crate::routes::{DEFAULT_DEPTH, RELAY_DEPTH};
 
 /// The broker's node in the ROS graph.
 pub(crate) struct RosSide {
@@ -191,7 +191,8 @@ impl RosSide {
     /// The depth of what must be retained for late joiners, if every publisher of the topic is latched.
     pub(crate) fn is_latched(&self, topic: &TopicName, wish: QosWish) -> Option<usize> {
         let qos = self.subscription_qos(topic, wish);
-        (qos.durability == iceway_ros::Durability::TransientLocal).then_some(qos.depth)
+        (qos.durability == iceway_ros::Durability::TransientLocal)
+            .then(|| wish.depth.unwrap_or(DEFAULT_DEPTH))
     }
 
     /// Waits for the next thing to do.
@@ -223,7 +224,7 @@ impl RosSide {
     fn subscription_qos(&self, topic: &TopicName, wish: QosWish) -> Qos {
         with_wish(
             Qos {
-                depth: DEFAULT_DEPTH,
+                depth: RELAY_DEPTH,
                 ..Qos::for_subscription(&self.publishers(topic))
             },
             wish,

@@ -47,6 +47,8 @@ struct State {
     frames_since_learned: u32,
     last_sent: Option<Instant>,
     lost: u64,
+    /// Messages dropped here since the last one that was sent; the next one's number shows them as a gap too.
+    dropped_since: u64,
     /// Where the frames of a latched topic are kept.
     retained: Option<Arc<Retained>>,
     /// The last sequence number of each ROS publisher.
@@ -130,6 +132,7 @@ impl Inbound {
         let Some(gap) = follow(&mut state.publishers, info) else {
             return;
         };
+        let gap = gap.saturating_sub(std::mem::take(&mut state.dropped_since));
         if gap > 0 {
             state.lost += gap;
             self.counters.lost_in_middleware.add(gap);
@@ -178,6 +181,7 @@ impl Inbound {
     /// Counts a message that found no place, by cause; tells a person at the first and then ever more rarely.
     fn refuse(&self, state: &mut State, refused: Option<Refused>) {
         state.lost += 1;
+        state.dropped_since += 1;
         let topic = &self.topic;
         match refused {
             Some(Refused::TooSoon) => self.counters.rate_limited.add(1),

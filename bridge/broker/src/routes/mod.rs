@@ -31,8 +31,10 @@ pub(crate) use table::{Demand, RouteTable};
 const LINGER: Duration = Duration::from_millis(1000);
 /// The middleware may pad a message to a multiple of 4 or 8.
 const MAX_PADDING: u64 = 8;
-/// Depth of ROS queues where nobody asks for another.
+/// Depth of the ROS publisher's queue, and of what is retained, where nobody asks for another.
 pub(crate) const DEFAULT_DEPTH: usize = 10;
+/// Depth of the ROS subscription's queue where nobody asks for another: a relay must not lose what a burst brings before its thread runs.
+pub(crate) const RELAY_DEPTH: usize = 64;
 /// How long `advertise` waits for ROS subscriptions that are known to match, so that the first message reaches them.
 const FIRST_MATCH: Duration = Duration::from_millis(1000);
 

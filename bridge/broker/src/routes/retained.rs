@@ -9,6 +9,9 @@ use std::collections::VecDeque;
 use iceway_bus::{FrameFlags, FrameHeader, Placement, Publisher};
 use parking_lot::Mutex;
 
+/// Frames kept of one topic at most, over all its writers.
+const MAX_FRAMES: usize = 256;
+
 /// What late joiners of one topic get.
 pub(crate) struct Retained {
     depth: usize,
@@ -21,7 +24,7 @@ impl Retained {
         Self {
             depth,
             publisher,
-            frames: Mutex::new(VecDeque::with_capacity(depth)),
+            frames: Mutex::new(VecDeque::new()),
         }
     }
 
@@ -29,15 +32,19 @@ impl Retained {
         self.depth
     }
 
-    /// Keeps a copy of a frame; the oldest goes when there are more than `depth`.
+    /// Keeps a copy of a frame; the oldest of the same writer goes when it has more than `depth`: each writer of a topic such as
+    /// /tf_static has its own last messages.
     pub(crate) fn keep(&self, header: &FrameHeader, cdr: &[u8]) {
         let mut frames = self.frames.lock();
-        let mut buffer = Vec::new();
-        if frames.len() == self.depth
-            && let Some((_, oldest)) = frames.pop_front()
-        {
-            buffer = oldest;
-        }
+        let of_writer = |kept: &FrameHeader| (kept.origin, kept.gid) == (header.origin, header.gid);
+        let full = frames.iter().filter(|(kept, _)| of_writer(kept)).count() >= self.depth;
+        let oldest = match full {
+            true => frames.iter().position(|(kept, _)| of_writer(kept)),
+            false => (frames.len() >= MAX_FRAMES).then_some(0),
+        };
+        let mut buffer = oldest
+            .and_then(|index| frames.remove(index))
+            .map_or_else(Vec::new, |(_, buffer)| buffer);
         buffer.clear();
         buffer.extend_from_slice(cdr);
         frames.push_back((*header, buffer));
