@@ -89,13 +89,26 @@ impl Loan {
     }
 }
 
+impl Drop for Loan {
+    /// A block that was entered and never left (by hand, or in a generator that was given up): its arrays must
+    /// not stay writable.
+    fn drop(&mut self) {
+        if matches!(self.state.get_mut(), State::Filling { .. }) {
+            // Without an interpreter there are no arrays either.
+            let _ = Python::try_attach(|py| self.end(py).map(drop));
+        }
+    }
+}
+
 #[pymethods]
 impl Loan {
     fn __enter__(&self, py: Python<'_>) -> PyResult<Message> {
         let shared = &self.shared;
         let publisher = shared.open(py)?;
-        let mut state = self.state.lock();
-        let State::Planned(plan) = &*state else {
+        // Nothing is locked while Python or the bus works: another thread may use this object meanwhile.
+        let state = std::mem::replace(&mut *self.state.lock(), State::Ended);
+        let State::Planned(plan) = state else {
+            *self.state.lock() = state;
             return Err(raise(
                 py,
                 "LoanError",
@@ -103,6 +116,7 @@ impl Loan {
             ));
         };
         let Some(only_one) = OnLoan::of(shared) else {
+            *self.state.lock() = State::Planned(plan);
             let text = format!(
                 "a loan of the publisher of {} is being filled already: loans cannot be nested. Leave its with \
                  block first, or use a publisher of its own",
@@ -113,7 +127,7 @@ impl Loan {
         let placement = shared.placement(plan.largest_array_offset());
         let written = py.detach(|| {
             let loan = publisher.loan(plan.size(), placement)?;
-            Ok(filling::write(loan, plan))
+            Ok(filling::write(loan, &plan))
         });
         let written = written.map_err(|error| bus_errors::client(py, error, ""))?;
         let mut frame =
@@ -134,7 +148,7 @@ impl Loan {
                 ..Origin::default()
             },
         );
-        *state = State::Filling {
+        *self.state.lock() = State::Filling {
             frame,
             memory: Arc::clone(&memory),
             _only_one: only_one,

@@ -204,20 +204,24 @@ impl Memory {
                  forking (iceway.copy), or connect and subscribe in this process",
             ));
         }
-        match &*self.state.read() {
-            State::Held(hold) => Ok(Arc::clone(hold)),
-            State::Gone(Gone::Released) => Err(raise(
+        // The lock is released before Python is called: that may run anything, `release` included.
+        let gone = match &*self.state.read() {
+            State::Held(hold) => return Ok(Arc::clone(hold)),
+            State::Gone(gone) => *gone,
+        };
+        Err(match gone {
+            Gone::Released => raise(
                 py,
                 "Released",
                 "this message was given back with iceway.release(): take what you need from it before, or copy it \
                  with iceway.copy()",
-            )),
-            State::Gone(Gone::LoanEnded) => Err(raise(
+            ),
+            Gone::LoanEnded => raise(
                 py,
                 "LoanError",
                 "this loan has ended: fill its fields inside the with block, and get a new loan for the next message",
-            )),
-        }
+            ),
+        })
     }
 
     /// Lets go of the bytes. True if nothing holds them any more.

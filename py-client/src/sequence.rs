@@ -1,12 +1,13 @@
 //! Arrays of strings, or of messages of variable size: elements are found when they are asked for.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use iceway_msg::cdr::{Elements, Sequence as Located};
 use iceway_msg::{Cdr, Located as Value};
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
-use pyo3::types::{PyAny, PyList, PySlice};
+use pyo3::types::{PyAny, PyList, PySlice, PyType};
 
 use crate::errors;
 use crate::memory::Memory;
@@ -90,6 +91,28 @@ impl Sequence {
     }
 }
 
+/// Iterates over a sequence.
+#[pyclass(frozen, module = "iceway._iceway", name = "_Items")]
+pub(crate) struct Items {
+    sequence: Py<Sequence>,
+    next: AtomicUsize,
+}
+
+#[pymethods]
+impl Items {
+    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let sequence = self.sequence.get();
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        (next < sequence.len)
+            .then(|| sequence.item(py, next))
+            .transpose()
+    }
+}
+
 #[pymethods]
 impl Sequence {
     fn __len__(&self) -> usize {
@@ -124,6 +147,20 @@ impl Sequence {
                 self.len
             ))),
         }
+    }
+
+    fn __iter__(slf: Bound<'_, Self>) -> Items {
+        Items {
+            sequence: slf.unbind(),
+            next: AtomicUsize::new(0),
+        }
+    }
+
+    /// `Sequence[str]`, for annotations.
+    #[classmethod]
+    fn __class_getitem__(cls: &Bound<'_, PyType>, item: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let types = cls.py().import("types")?;
+        Ok(types.call_method1("GenericAlias", (cls, item))?.unbind())
     }
 
     fn __contains__<'py>(&self, py: Python<'py>, item: &Bound<'py, PyAny>) -> PyResult<bool> {

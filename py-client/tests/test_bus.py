@@ -1,5 +1,6 @@
 """Receiving and publishing, with a real broker."""
 
+import gc
 import os
 import select
 import threading
@@ -448,6 +449,22 @@ class TestLoans:
                 with pytest.raises(error):
                     setattr(msg, name, value)
             msg.data = [1, 2, 3]
+
+    def test_a_block_that_is_never_left(self, ends):
+        sub, pub = ends
+        loan = pub.loan(data=10)
+        msg = loan.__enter__()
+        array = msg.data
+        array[:] = 1
+        del loan
+        gc.collect()
+        assert not array.flags.writeable
+        with pytest.raises(iceway.LoanError):
+            msg.data  # noqa: B018
+        with pub.loan(data=2) as msg:
+            msg.data[:] = 2
+        assert sub.recv(5).data.tolist() == [2, 2]
+        assert sub.try_recv() is None
 
     def test_arrays_outlive_everything(self, world):
         with iceway.connect() as bus:

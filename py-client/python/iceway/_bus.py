@@ -8,7 +8,7 @@ import os
 import time
 import weakref
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypedDict, TypeVar, cast
 
 from . import _iceway
 from ._errors import Closed, InvalidOption, Timeout
@@ -153,9 +153,11 @@ def _domain(domain: int | None) -> int:
 def connect(domain: int | None = None, timeout: float = 5.0, *, name: str | None = None) -> Bus:
     """Connect to the broker of a domain.
 
-        with iceway.connect() as bus:
-            for msg in bus.subscribe("/camera/image_raw"):
-                ...
+        >>> with iceway.connect() as bus:
+        ...     for msg in bus.subscribe("/camera/image_raw"):
+        ...         print(iceway.image(msg).shape)
+        ...         break
+        (480, 640, 3)
 
     Args:
         domain: as ``ROS_DOMAIN_ID``; by default ``ICEWAY_DOMAIN``, then ``ROS_DOMAIN_ID``, then 0.
@@ -213,6 +215,9 @@ class Bus:
     ) -> Subscription[Any]:
         """Subscribe to a topic.
 
+            >>> bus.subscribe("/camera/image_raw", "sensor_msgs/msg/Image", max_age=0.1)
+            <iceway.Subscription to /camera/image_raw (sensor_msgs/msg/Image), depth 1>
+
         Args:
             topic: the topic's name, ``/camera/image_raw``.
             type: ``"sensor_msgs/msg/Image"``, or a :class:`iceway.Schema`. Without it the type is that of the
@@ -250,6 +255,11 @@ class Bus:
         timeout: float = 5.0,
     ) -> Publisher:
         """Become a publisher of a topic. When this returns, everybody who listens is connected.
+
+            >>> pub = bus.advertise("/chat", "std_msgs/msg/String")
+            >>> pub.publish(data="hello")
+            >>> pub.stats["sent"]
+            1
 
         Args:
             topic: the topic's name, ``/detections``.
@@ -335,7 +345,21 @@ def _type(of: str | _iceway.Schema | None, definition: str | None) -> tuple[str 
 class Subscription(Generic[M]):
     """Messages of one topic. Made by :meth:`Bus.subscribe`.
 
-    It is an iterator and an async iterator; both end when the subscription is closed.
+        >>> camera = bus.subscribe("/camera/image_raw")
+        >>> msg = camera.recv(timeout=5.0)
+        >>> msg
+        Image(480x640 rgb8, seq ..., ... ms old)
+        >>> msg.header.frame_id, msg.data.shape
+        ('camera', (921600,))
+
+    It is an iterator and an async iterator; both end when the subscription is closed:
+
+        >>> async def first_height():
+        ...     async for msg in camera:
+        ...         return msg.height
+        >>> import asyncio
+        >>> asyncio.run(first_height())
+        480
     """
 
     def __init__(self, native: _iceway.Subscriber, depth: int) -> None:
@@ -375,8 +399,7 @@ class Subscription(Generic[M]):
     def stats(self) -> SubscriptionStats:
         """What became of the messages so far."""
         stats = zip(SubscriptionStats.__annotations__, self._native.stats(), strict=True)
-        found: Any = dict(stats)
-        return SubscriptionStats(**found)
+        return cast("SubscriptionStats", dict(stats))
 
     def recv(self, timeout: float | None = None) -> M:
         """Return the next message (with ``depth=1``: the newest), waiting for it.
@@ -511,8 +534,7 @@ class Publisher:
     def stats(self) -> PublisherStats:
         """What became of the messages so far."""
         stats = zip(PublisherStats.__annotations__, self._native.stats(), strict=True)
-        found: Any = dict(stats)
-        return PublisherStats(**found)
+        return cast("PublisherStats", dict(stats))
 
     @property
     def subscribers(self) -> int:
@@ -529,9 +551,13 @@ class Publisher:
         with the right attributes; arrays are arrays, or lists. Nothing is narrowed silently: an array of another
         dtype than its field's is an error.
 
-            pub.publish(header=msg.header, point={"x": 1.0, "y": 2.0}, cause=msg)
+            >>> msg = bus.subscribe("/camera/image_raw").recv(timeout=5.0)
+            >>> pub = bus.advertise("/center", "geometry_msgs/msg/PointStamped")
+            >>> pub.publish(header=msg.header, point={"x": 320.0, "y": 240.0}, cause=msg)
 
-        A message that was received is sent on as it is, without being decoded: ``pub.publish(msg)``.
+        A message that was received is sent on as it is, without being decoded:
+
+            >>> bus.advertise("/camera/again", "sensor_msgs/msg/Image").publish(msg)
 
         Options (where the type has a field of the same name, write them with an underscore behind, ``cause_``):
 
@@ -557,8 +583,11 @@ class Publisher:
         Arrays are given as their lengths, and filled in the block; all else as in :meth:`publish`. The message
         is sent when the block ends, and not if it raises. Arrays hold arbitrary values until they are filled.
 
-            with pub.loan(height=h, width=w, encoding="rgb8", step=3 * w, data=3 * w * h) as msg:
-                iceway.image(msg)[...] = frame
+            >>> pub = bus.advertise("/mask", "sensor_msgs/msg/Image")
+            >>> with pub.loan(height=480, width=640, encoding="mono8", step=640, data=480 * 640) as msg:
+            ...     mask = iceway.image(msg)
+            ...     mask[...] = 0
+            ...     mask[100:200, 50:] = 255
 
         After the block the message cannot be used, and arrays taken from it are read-only. Loans of one
         publisher cannot be nested.

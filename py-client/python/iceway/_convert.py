@@ -63,6 +63,11 @@ class Info(NamedTuple):
 def info(msg: Any) -> Info:
     """Return where a message came from and how long each hop took.
 
+        >>> msg = bus.subscribe("/camera/image_raw").recv(timeout=5.0)
+        >>> info = iceway.info(msg)
+        >>> info.topic, info.origin, info.hop_s < 1
+        ('/camera/image_raw', 'ai', True)
+
     It works for nested messages too, and tells about the message that they are part of.
     """
     return Info(*_iceway.info(_check(msg, "info")))
@@ -72,6 +77,10 @@ def copy(msg: M) -> M:
     """Return an independent copy of a message in private memory; arrays and numbers of it can be written to.
 
     It holds no shared memory, so it can be kept for as long as you like.
+
+        >>> msg = iceway.copy(bus.subscribe("/camera/image_raw").recv(timeout=5.0))
+        >>> iceway.image(msg)[:10] = 0
+        >>> msg.header.stamp.sec = 7
     """
     copied: M = _iceway.copy(_check(msg, "copy"))
     return copied
@@ -83,12 +92,20 @@ def release(msg: Any) -> bool:
     The message and everything nested in it raise :class:`iceway.Released` from then on. Arrays that were taken
     from it stay valid: memory is never reused under a live array. The result says whether the memory is free
     now (``True``), or whether arrays still hold it.
+
+        >>> msg = bus.subscribe("/camera/image_raw").recv(timeout=5.0)
+        >>> iceway.release(msg)
+        True
     """
     return _iceway.release(_check(msg, "release"))
 
 
 def to_dict(msg: Any, *, arrays: Literal["copy", "view", "list"] = "copy") -> dict[str, Any]:
     """Return a message as nested dicts, lists, numbers and strings.
+
+        >>> msg = bus.subscribe("/camera/image_raw").recv(timeout=5.0)
+        >>> iceway.to_dict(msg.header)
+        {'stamp': {'sec': 1, 'nanosec': 0}, 'frame_id': 'camera'}
 
     Args:
         msg: a message.

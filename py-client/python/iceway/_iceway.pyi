@@ -1,10 +1,30 @@
 """The native part of iceway. Everything public is in the package ``iceway``."""
 
 from collections.abc import Iterator
-from types import TracebackType
+from types import GenericAlias, TracebackType
 from typing import Any, Generic, Literal, TypeVar, final, overload
 
 from numpy.typing import NDArray
+
+__all__ = [
+    "Client",
+    "Loan",
+    "Message",
+    "Publisher",
+    "Schema",
+    "Sequence",
+    "Subscriber",
+    "__version__",
+    "copy",
+    "field_names",
+    "hand_out",
+    "info",
+    "is_held",
+    "is_root",
+    "release",
+    "serialize",
+    "type_name",
+]
 
 _T = TypeVar("_T", covariant=True)
 
@@ -35,6 +55,8 @@ class Sequence(Generic[_T]):
     @overload
     def __getitem__(self, key: slice, /) -> Sequence[_T]: ...
     def __iter__(self) -> Iterator[_T]: ...
+    @classmethod
+    def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
     def __contains__(self, key: object, /) -> bool: ...
     def index(self, value: Any, start: int = 0, stop: int = ..., /) -> int: ...
     def count(self, value: Any, /) -> int: ...

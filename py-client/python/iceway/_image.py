@@ -91,6 +91,13 @@ def image(msg: Any) -> NDArray[Any]:
 
     The array is read-only unless the message is a loan or a copy, and keeps the message's memory alive.
 
+        >>> msg = bus.subscribe("/camera/image_raw").recv(timeout=5.0)
+        >>> pixels = iceway.image(msg)
+        >>> pixels.shape, pixels.dtype
+        ((480, 640, 3), dtype('uint8'))
+        >>> np.shares_memory(pixels, msg.data)
+        True
+
     Raises:
         EncodingError: the encoding is unknown, or size, step and data of the message do not fit together.
         FieldTypeError: ``msg`` is not an image.

@@ -197,10 +197,11 @@ def sync(
     The results are those of ROS's ``message_filters`` for Python on the same messages in the same order:
     ``TimeSynchronizer`` for ``slop=0``, ``ApproximateTimeSynchronizer`` otherwise.
 
-        with iceway.connect() as bus:
-            left, right = (bus.subscribe(f"/{side}/image_raw", depth=10) for side in ("left", "right"))
-            for l, r in iceway.sync([left, right], slop=0.01):
-                ...
+        >>> cameras = [bus.subscribe(f"/{side}/image_raw", depth=10) for side in ("left", "right")]
+        >>> for left, right in iceway.sync(cameras, slop=0.01):
+        ...     print(left.header.stamp == right.header.stamp)
+        ...     break
+        True
 
     Args:
         subs: the subscriptions. Give them a ``depth`` of a few messages: with ``depth=1`` a message that waits

@@ -23,8 +23,9 @@ def wait(subs: Iterable[Subscription[Any]], timeout: float | None = None) -> lis
 
     The list is empty if ``timeout`` seconds passed. Other threads run meanwhile, and Ctrl-C ends the wait.
 
-        for sub in iceway.wait([camera, imu], timeout=1.0):
-            msg = sub.try_recv()
+        >>> cameras = [bus.subscribe("/left/image_raw"), bus.subscribe("/right/image_raw")]
+        >>> for sub in iceway.wait(cameras, timeout=5.0):
+        ...     msg = sub.try_recv()
     """
     subs = list(subs)
     if not subs:
