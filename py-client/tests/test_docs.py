@@ -30,7 +30,7 @@ def examples():
 
 
 @pytest.mark.broker
-@pytest.mark.parametrize("test", examples())
+@pytest.mark.parametrize("test", list(examples()))
 def test_example(test, world):
     with iceway.connect() as bus, iceway.connect(name="peer") as peer:
         # A broker without ROS learns the types from whoever brings them.

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -95,9 +96,10 @@ def test_all_stubs_of_ros_types_are_valid(types):
 @needs_pyright
 def test_an_example_with_pyright(types):
     settings = types / "pyrightconfig.json"
+    shutil.copy(EXAMPLE, types / "detector.py")
     settings.write_text(
-        f'{{"typeCheckingMode": "strict", "extraPaths": ["{types}", "{PACKAGE.parent}"], '
-        f'"include": ["{EXAMPLE}"], "pythonVersion": "3.10", "reportMissingModuleSource": false}}'
+        f'{{"typeCheckingMode": "strict", "extraPaths": ["{types}", "{PACKAGE.parent}"], "include": ["*.py", "ros_types"], '
+        f'"pythonVersion": "3.10", "reportMissingModuleSource": false}}'
     )
     code, out = run(sys.executable, "-m", "pyright", "-p", str(settings), "--pythonpath", sys.executable)
     assert code == 0, out

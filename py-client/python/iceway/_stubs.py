@@ -33,6 +33,16 @@ _INDEX = '''"""ROS message types for type checkers and editors. Written by ``pyt
 '''
 
 
+# Under names that no field has.
+_IMPORTS = (
+    ("_b", "import builtins as _b"),
+    ("_Literal", "from typing import Literal as _Literal"),
+    ("_np", "import numpy as _np"),
+    ("_Sequence", "from iceway import Sequence as _Sequence"),
+    ("_NDArray", "from numpy.typing import NDArray as _NDArray"),
+)
+
+
 class Definitions:
     """Where definitions of types come from: folders of installed packages, then a broker."""
 
@@ -127,26 +137,20 @@ def _module(package: str, types: dict[str, dict[str, Any]]) -> str:
             element.partition("/")[0]
             for entry in types.values()
             for _, kind, element, _, _ in entry["fields"]
-            if kind == "message" or (kind == "struct")
+            if kind == "message"
         }
         - {package}
     )
-    lines = [
-        "from typing import Literal as _Literal",
-        "",
-        "import builtins as _b",
-        "import numpy as _np",
-        "from iceway import Sequence as _Sequence",
-        "from numpy.typing import NDArray as _NDArray",
-        "",
-        *(f"from ..{other} import msg as _{other}" for other in others),
-    ]
+    lines: list[str] = []
     for name, entry in types.items():
         lines += ["", "", f"class {name.rpartition('/')[2]}:", f'    """{name}"""', ""]
         body = [_constant(*item) for item in entry["constants"].items()]
         body += [_field(package, *field) for field in entry["fields"]]
         lines += body or ["    ..."]
-    return _HEADER.format(package=package) + "\n".join(lines) + "\n"
+    code = "\n".join(lines)
+    imports = [line for name, line in _IMPORTS if re.search(rf"\b{name}\b", code)]
+    imports += [f"from ..{other} import msg as _{other}" for other in others]
+    return _HEADER.format(package=package) + "\n".join([*imports, code]) + "\n"
 
 
 def _constant(name: str, value: Any) -> str:
