@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
+CARGO_DENY := 0.20.2
 VENV := .venv/bin
 TOOLS := .venv-tools/bin
 CLIENT_SOURCES := $(shell find py-client msg/src bridge/bus/src -type f \( -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name '*.toml' -o -name '*.md' \) -not -path '*/tests/*') Cargo.toml Cargo.lock
@@ -21,7 +22,7 @@ broker: ros
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
-	$(VENV)/pip install -q --disable-pip-version-check numpy pytest
+	$(VENV)/pip install -q --disable-pip-version-check numpy pytest mypy
 
 .venv-tools/bin/python:
 	$(PYTHON) -m venv .venv-tools
@@ -52,6 +53,26 @@ test-client: .venv/.iceway broker ## the Python package
 
 test-system: setup ## real ROS nodes, the broker and Python clients, each in its own process; and faults
 	$(VENV)/python -m pytest tests
+
+.venv-tools/.lint: .venv-tools/bin/python tools/lint-packages.txt
+	$(TOOLS)/pip install -q --disable-pip-version-check -r tools/lint-packages.txt && touch $@
+
+# cargo-deny is no Python package: built once, from crates.io.
+.venv-tools/bin/cargo-deny: .venv-tools/bin/python
+	@if command -v cargo-deny >/dev/null; then ln -sf "$$(command -v cargo-deny)" $@; else cargo install -q --locked --root .venv-tools cargo-deny@$(CARGO_DENY); fi
+
+lint: ros .venv-tools/.lint .venv-tools/bin/cargo-deny .venv/.iceway ## formatters, linters, types, licences, spelling
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	dev/ros cargo clippy -p iceway-ros -p iceway --features iceway/ros --all-targets -- -D warnings
+	PYO3_PYTHON=$(abspath $(VENV))/python cargo clippy -p iceway-py --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc -q --no-deps --document-private-items
+	$(TOOLS)/cargo-deny --log-level error check licenses bans sources
+	$(TOOLS)/typos
+	$(TOOLS)/ruff check .
+	$(TOOLS)/ruff format --check .
+	cd py-client && ../$(VENV)/python -m mypy --strict python/iceway
+	cd /tmp && $(abspath $(VENV))/python -m mypy.stubtest iceway._iceway
 
 clean: ## what the build made; .ros/ stays
 	rm -rf target .venv .venv-tools wheels build .ros-overlay

@@ -133,7 +133,7 @@ def class_of(type_: rosidl.NamespacedType) -> Any:
 
 def members(cls: Any) -> list[tuple[str, Any]]:
     names = list(cls.get_fields_and_field_types())
-    return [(n, t) for n, t in zip(names, cls.SLOT_TYPES) if n != HIDDEN]
+    return [(n, t) for n, t in zip(names, cls.SLOT_TYPES, strict=True) if n != HIDDEN]
 
 
 def random_value(rng: random.Random, type_: Any) -> Any:
