@@ -1,25 +1,21 @@
 //! The ROS context and node of this process.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock};
 use r2r_rcl as rcl;
 
 use crate::error::RosError;
 use crate::ffi::entities;
 use crate::logging;
 use crate::node::Node;
-use crate::waiter::Waker;
+use crate::own::OwnGids;
 
 /// An initialised rcl context with one node. All entities hold it, so it ends after them.
 pub struct Context {
     /// There until `drop`, which ends it under the lock of all entities.
     node: Option<Node>,
     name: String,
-    /// The ids of this context's publishers, for what `ignore_local_publications` lets through.
-    own_gids: RwLock<Vec<[u8; 24]>>,
-    /// Who may wait for entities of this context: woken when one of them is to end.
-    wakers: Mutex<Vec<Weak<Waker>>>,
+    pub(crate) own: OwnGids,
 }
 
 impl Context {
@@ -51,8 +47,7 @@ impl Context {
         Ok(Arc::new(Self {
             name: node.full_name(),
             node: Some(node),
-            own_gids: RwLock::default(),
-            wakers: Mutex::default(),
+            own: OwnGids::default(),
         }))
     }
 
@@ -101,35 +96,6 @@ impl Context {
 
     pub(crate) fn context_mut(&self) -> *mut rcl::rcl_context_t {
         self.get().context()
-    }
-
-    pub(crate) fn add_own_gid(&self, gid: [u8; 24]) {
-        self.own_gids.write().push(gid);
-    }
-
-    pub(crate) fn remove_own_gid(&self, gid: [u8; 24]) {
-        self.own_gids.write().retain(|own| *own != gid);
-    }
-
-    pub(crate) fn is_own_gid(&self, gid: &[u8; 24]) -> bool {
-        self.own_gids.read().contains(gid)
-    }
-
-    pub(crate) fn add_waker(&self, waker: &Arc<Waker>) {
-        let mut wakers = self.wakers.lock();
-        wakers.retain(|w| w.strong_count() > 0);
-        wakers.push(Arc::downgrade(waker));
-    }
-
-    /// Ends the waits that are under way, so that they let go of what they hold.
-    pub(crate) fn wake_waiters(&self) {
-        let wakers: Vec<_> = self
-            .wakers
-            .lock()
-            .iter()
-            .filter_map(Weak::upgrade)
-            .collect();
-        wakers.iter().for_each(|waker| waker.wake());
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use r2r_rcl as rcl;
 use r2r_rcl::rcl_publisher_event_type_e as PublisherKind;
@@ -11,7 +12,7 @@ use r2r_rcl::rmw_qos_policy_kind_e as Policy;
 use crate::distribution::{
     PUBLISHER_INCOMPATIBLE_TYPE, SUBSCRIPTION_INCOMPATIBLE_TYPE, incompatible_types,
 };
-use crate::ffi::{Entities, check, reset_error};
+use crate::ffi::{Entities, reset_error};
 
 /// Whose event it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,8 +76,9 @@ enum Kind {
 pub(crate) struct Event {
     kind: Kind,
     side: Side,
-    // Boxed: a wait set keeps pointers to it.
     handle: *mut rcl::rcl_event_t,
+    /// The count at the last look.
+    seen: AtomicU64,
 }
 
 impl Event {
@@ -144,7 +146,12 @@ impl Event {
         // SAFETY: returns a struct; no preconditions.
         let handle = Box::into_raw(Box::new(unsafe { rcl::rcl_get_zero_initialized_event() }));
         if init(handle) == 0 {
-            return Some(Self { kind, side, handle });
+            return Some(Self {
+                kind,
+                side,
+                handle,
+                seen: AtomicU64::new(0),
+            });
         }
         reset_error(); // this middleware does not have it
         // SAFETY: it came from Box::into_raw, and rcl keeps nothing of an event that it did not initialise.
@@ -152,14 +159,9 @@ impl Event {
         None
     }
 
-    pub(crate) fn handle(&self) -> *const rcl::rcl_event_t {
-        self.handle
-    }
-
-    /// What happened, once the event is ready.
+    /// What happened since the last look, if anything.
     pub(crate) fn take(&self, topic: &str) -> Option<RosEvent> {
-        let topic = topic.to_owned();
-        let side = self.side;
+        let (topic, side) = (|| topic.to_owned(), self.side);
         match self.kind {
             Kind::IncompatibleQos => {
                 let mut status = rcl::rmw_qos_incompatible_event_status_t {
@@ -168,12 +170,14 @@ impl Event {
                     last_policy_kind: Policy::RMW_QOS_POLICY_INVALID,
                 };
                 self.read((&raw mut status).cast())?;
+                let total = status.total_count;
+                self.new_since(total as u64)?;
                 let policy = policy_name(status.last_policy_kind);
                 Some(RosEvent::IncompatibleQos {
-                    topic,
+                    topic: topic(),
                     side,
                     policy,
-                    total: status.total_count,
+                    total,
                 })
             }
             Kind::MessageLost => {
@@ -182,8 +186,13 @@ impl Event {
                     total_count_change: 0,
                 };
                 self.read((&raw mut status).cast())?;
-                let (total, new) = (status.total_count as u64, status.total_count_change as u64);
-                Some(RosEvent::MessageLost { topic, total, new })
+                let total = status.total_count as u64;
+                let new = self.new_since(total)?;
+                Some(RosEvent::MessageLost {
+                    topic: topic(),
+                    total,
+                    new,
+                })
             }
             Kind::DeadlineMissed => {
                 let mut status = rcl::rmw_requested_deadline_missed_status_t {
@@ -191,29 +200,45 @@ impl Event {
                     total_count_change: 0,
                 };
                 self.read((&raw mut status).cast())?;
+                let total = status.total_count;
+                self.new_since(total as u64)?;
                 Some(RosEvent::DeadlineMissed {
-                    topic,
-                    total: status.total_count,
+                    topic: topic(),
+                    total,
                 })
             }
             Kind::IncompatibleType => {
                 let total = incompatible_types(|status| self.read(status))?;
-                Some(RosEvent::IncompatibleType { topic, side, total })
+                self.new_since(total as u64)?;
+                Some(RosEvent::IncompatibleType {
+                    topic: topic(),
+                    side,
+                    total,
+                })
             }
         }
+    }
+
+    /// How much larger a count is than at the last look; `None` if it is not.
+    fn new_since(&self, total: u64) -> Option<u64> {
+        let new = total.saturating_sub(self.seen.swap(total, Ordering::Relaxed));
+        (new > 0).then_some(new)
     }
 
     /// Reads the status into the struct that belongs to this kind.
     fn read(&self, status: *mut c_void) -> Option<()> {
         // SAFETY: the event is valid; `status` points to the struct that rmw/events_statuses defines for this kind (see `take`).
-        let code = unsafe { rcl::rcl_take_event(self.handle, status) };
-        check("rcl_take_event", code).ok()
+        if unsafe { rcl::rcl_take_event(self.handle, status) } == 0 {
+            return Some(());
+        }
+        reset_error(); // some middlewares fail where there is nothing
+        None
     }
 
     /// Ends it.
     ///
     /// # Safety
-    /// Nobody waits on it; the subscription or publisher is still initialised.
+    /// The subscription or publisher is still initialised.
     pub(crate) unsafe fn end(self, _: &Entities) {
         // SAFETY: by this function's contract; the handle came from Box::into_raw and is not used again.
         unsafe {

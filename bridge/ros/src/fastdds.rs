@@ -40,6 +40,12 @@ pub(crate) fn present(context: &Context) -> Result<(), String> {
         .ok_or_else(|| "this version of Fast CDR does not export what it needs".to_owned())
 }
 
+/// Whether the middleware can leave out a context's own messages without harm. rmw_fastrtps (Jazzy, Kilted) cannot: when a serialized take
+/// meets such a message, it also loses the one behind it, since its buffer can be filled only once.
+pub(crate) fn ignores_local_well(context: &Context) -> bool {
+    !context.middleware().starts_with("rmw_fastrtps")
+}
+
 /// `message_type_support_callbacks_t` of rosidl_typesupport_fastrtps_cpp (message_type_support.h).
 #[repr(C)]
 struct Callbacks {

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use r2r_rcl as rcl;
@@ -13,20 +13,20 @@ use crate::events::Event;
 use crate::ffi::{allocator, c_string, check, entities, reset_error};
 use crate::qos::Qos;
 use crate::type_support::TypeSupport;
-use crate::waiter::{Watchable, Watched};
+use crate::waiter::Watched;
 
 /// The shortest message: the encapsulation header.
 const HEADER_LEN: usize = 4;
 
 /// A publisher on one topic.
 pub struct Publisher {
-    shared: Watchable<PublisherHandle>,
+    shared: Arc<PublisherHandle>,
 }
 
-/// The publisher itself, with its events: a wait may keep it alive a little longer than [`Publisher`].
+/// The publisher itself, with its events: a look at the events may keep it alive for a moment longer than [`Publisher`].
 pub(crate) struct PublisherHandle {
     context: Arc<Context>,
-    // Boxed: events and wait sets keep pointers to it.
+    // Boxed: its events keep pointers to it.
     handle: *mut rcl::rcl_publisher_t,
     topic: String,
     gid: [u8; 24],
@@ -34,8 +34,7 @@ pub(crate) struct PublisherHandle {
     _type_support: Arc<TypeSupport>,
 }
 
-// SAFETY: rcl ties a publisher to no thread. Publishing, and asking for its QoS and subscriptions, is thread-safe (rcl/publisher.h); waits on
-// the events are serialised by `Waiter`; making and ending happen under `entities()`.
+// SAFETY: rcl ties a publisher to no thread. Publishing, and asking for its QoS and subscriptions, is thread-safe (rcl/publisher.h); making and ending happen under `entities()`.
 unsafe impl Send for PublisherHandle {}
 // SAFETY: as for Send.
 unsafe impl Sync for PublisherHandle {}
@@ -63,7 +62,7 @@ impl PublisherHandle {
                 return Err(error);
             }
             let gid = gid_of(handle);
-            context.add_own_gid(gid);
+            context.own.add(gid);
             Ok(Self {
                 context: Arc::clone(context),
                 handle,
@@ -77,9 +76,6 @@ impl PublisherHandle {
 }
 
 impl Watched for PublisherHandle {
-    fn context(&self) -> &Context {
-        &self.context
-    }
     fn topic(&self) -> &str {
         &self.topic
     }
@@ -90,9 +86,9 @@ impl Watched for PublisherHandle {
 
 impl Drop for PublisherHandle {
     fn drop(&mut self) {
-        self.context.remove_own_gid(self.gid);
+        self.context.own.ended(self.gid);
         let entities = entities();
-        // SAFETY: initialised; no wait has it, since that would hold an Arc; its events end first; made by Box::into_raw, and not used again.
+        // SAFETY: initialised; its events end first, and nobody reads them, since that takes an Arc; made by Box::into_raw, and not used again.
         unsafe {
             self.events.drain(..).for_each(|event| event.end(&entities));
             let code = rcl::rcl_publisher_fini(self.handle, self.context.node_mut());
@@ -117,7 +113,7 @@ impl Publisher {
     ) -> Result<Self, RosError> {
         let handle = PublisherHandle::new(context, topic, type_support, qos)?;
         Ok(Self {
-            shared: Watchable::new(handle),
+            shared: Arc::new(handle),
         })
     }
 
@@ -192,8 +188,9 @@ impl Publisher {
             .unwrap_or_default()
     }
 
-    pub(crate) fn shared(&self) -> &Watchable<PublisherHandle> {
-        &self.shared
+    pub(crate) fn watched(&self) -> Weak<dyn Watched> {
+        let weak: Weak<PublisherHandle> = Arc::downgrade(&self.shared);
+        weak
     }
 }
 

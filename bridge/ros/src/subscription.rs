@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use r2r_rcl as rcl;
@@ -19,7 +19,7 @@ use crate::qos::Qos;
 use crate::self_test::best_path;
 use crate::take::{TakePath, TakeSink, Taken, take_serialized};
 use crate::type_support::TypeSupport;
-use crate::waiter::{Watchable, Watched};
+use crate::waiter::Watched;
 
 /// Called with how many messages arrived, on a thread of the middleware that all topics may share: do little, and do not take there. It
 /// must not drop the subscription. A panic in it is reported by the panic hook and goes no further.
@@ -31,13 +31,14 @@ pub struct SubscriptionOptions {
     pub on_message: OnMessage,
     /// How to take; `None`: the fastest way that works here.
     pub take_path: Option<TakePath>,
-    /// Leave out what this context's own publishers send.
+    /// Leave out what this context's own publishers send. Where the middleware cannot do that by itself, such a message is
+    /// taken and thrown away: [`Taken::Echo`].
     pub ignore_local: bool,
 }
 
 /// A subscription to one topic.
 pub struct Subscription {
-    shared: Watchable<SubscriptionHandle>,
+    shared: Arc<SubscriptionHandle>,
     /// Boxed twice: C gets a thin pointer. Freed by `drop`.
     on_message: *mut OnMessage,
     ignore_local: bool,
@@ -52,10 +53,10 @@ unsafe impl Send for Subscription {}
 // SAFETY: as for Send.
 unsafe impl Sync for Subscription {}
 
-/// The subscription itself, with its events: a wait may keep it alive a little longer than [`Subscription`].
+/// The subscription itself, with its events: a look at the events may keep it alive for a moment longer than [`Subscription`].
 pub(crate) struct SubscriptionHandle {
     context: Arc<Context>,
-    // Boxed: events and wait sets keep pointers to it.
+    // Boxed: its events keep pointers to it.
     handle: *mut rcl::rcl_subscription_t,
     topic: String,
     events: Vec<Event>,
@@ -63,7 +64,7 @@ pub(crate) struct SubscriptionHandle {
 }
 
 // SAFETY: rcl ties a subscription to no thread. Asking for its QoS and its publishers is thread-safe; takes are serialised by
-// `Subscription::taking`, waits on the events by `Waiter`; making and ending happen under `entities()`.
+// `Subscription::taking`; making and ending happen under `entities()`.
 unsafe impl Send for SubscriptionHandle {}
 // SAFETY: as for Send.
 unsafe impl Sync for SubscriptionHandle {}
@@ -87,7 +88,8 @@ impl SubscriptionHandle {
             let handle = Box::into_raw(Box::new(rcl::rcl_get_zero_initialized_subscription()));
             let mut options = rcl::rcl_subscription_get_default_options();
             options.qos = qos.to_rmw(options.qos);
-            options.rmw_subscription_options.ignore_local_publications = ignore_local;
+            options.rmw_subscription_options.ignore_local_publications =
+                ignore_local && fastdds::ignores_local_well(context);
             let (node, name) = (context.node(), name.as_ptr());
             let code = rcl::rcl_subscription_init(handle, node, support, name, &raw const options);
             if let Err(error) = check("rcl_subscription_init", code) {
@@ -106,9 +108,6 @@ impl SubscriptionHandle {
 }
 
 impl Watched for SubscriptionHandle {
-    fn context(&self) -> &Context {
-        &self.context
-    }
     fn topic(&self) -> &str {
         &self.topic
     }
@@ -120,7 +119,7 @@ impl Watched for SubscriptionHandle {
 impl Drop for SubscriptionHandle {
     fn drop(&mut self) {
         let entities = entities();
-        // SAFETY: initialised; no wait has it, since that would hold an Arc; its events end first; made by Box::into_raw, and not used again.
+        // SAFETY: initialised; its events end first, and nobody reads them, since that takes an Arc; made by Box::into_raw, and not used again.
         unsafe {
             self.events.drain(..).for_each(|event| event.end(&entities));
             let code = rcl::rcl_subscription_fini(self.handle, self.context.node_mut());
@@ -155,7 +154,7 @@ impl Subscription {
             SubscriptionHandle::new(context, topic, type_support, support, qos, ignore_local)?
         };
         let subscription = Self {
-            shared: Watchable::new(handle),
+            shared: Arc::new(handle),
             on_message: Box::into_raw(Box::new(options.on_message)),
             ignore_local,
             direct: direct.is_some(),
@@ -192,7 +191,7 @@ impl Subscription {
         };
         Ok(match taken {
             Taken::Message { info, .. }
-                if self.ignore_local && self.shared.context.is_own_gid(&info.gid) =>
+                if self.ignore_local && self.shared.context.own.contains(&info.gid) =>
             {
                 Taken::Echo
             }
@@ -259,8 +258,9 @@ impl Subscription {
         &self.shared.topic
     }
 
-    pub(crate) fn shared(&self) -> &Watchable<SubscriptionHandle> {
-        &self.shared
+    pub(crate) fn watched(&self) -> Weak<dyn Watched> {
+        let weak: Weak<SubscriptionHandle> = Arc::downgrade(&self.shared);
+        weak
     }
 }
 

@@ -80,12 +80,19 @@ impl TypeSupport {
     /// [`RosError::NoDefinition`] where neither the type support nor share/ has it.
     pub fn definition(&self) -> Result<Vec<(TypeName, String)>, RosError> {
         // SAFETY: the handle is of a library that stays loaded.
-        let sources = unsafe { distribution::definitions(self.handle) };
-        if sources.is_empty() {
-            shared_sources(&self.name)
-        } else {
-            Ok(sources)
+        let mut sources = unsafe { distribution::definitions(self.handle) };
+        let file = self.name.interface();
+        // Parts of services and actions do not always carry the text of the file that they come from.
+        if !sources
+            .iter()
+            .any(|(name, _)| *name == self.name || *name == file)
+        {
+            let mut shared = shared_sources(&self.name)?;
+            sources.retain(|(name, _)| !shared.iter().any(|(other, _)| other == name));
+            shared.append(&mut sources);
+            sources = shared;
         }
+        Ok(sources)
     }
 }
 
@@ -169,9 +176,24 @@ fn shared_sources(name: &TypeName) -> Result<Vec<(TypeName, String)>, RosError> 
             continue;
         };
         wanted.extend(names_in(&text, next.pkg()));
+        wanted.extend(implied(&next));
         found.push((next, text));
     }
     Ok(found)
+}
+
+/// What rosidl adds to the parts of services and actions.
+fn implied(name: &TypeName) -> Vec<TypeName> {
+    let names: &[&str] = match name.kind() {
+        InterfaceKind::Msg => &[],
+        InterfaceKind::Srv => &["service_msgs/msg/ServiceEventInfo"],
+        InterfaceKind::Action => &[
+            "service_msgs/msg/ServiceEventInfo",
+            "unique_identifier_msgs/msg/UUID",
+            "builtin_interfaces/msg/Time",
+        ],
+    };
+    names.iter().filter_map(|name| name.parse().ok()).collect()
 }
 
 /// The names in a definition's type positions that may be message types.

@@ -24,6 +24,8 @@ pub(crate) struct RosSide {
     waiter: Arc<Waiter>,
     single_copy: bool,
     stopping: AtomicBool,
+    /// Found together with an event, and not told yet.
+    graph_changed: AtomicBool,
 }
 
 /// A message type with its ROS type support.
@@ -56,6 +58,7 @@ impl RosSide {
             waiter,
             single_copy,
             stopping: AtomicBool::new(false),
+            graph_changed: AtomicBool::new(false),
         })
     }
 
@@ -201,9 +204,13 @@ impl RosSide {
             if self.stopping.load(Ordering::Acquire) {
                 return Wake::Stopped;
             }
+            if self.graph_changed.swap(false, Ordering::Relaxed) {
+                return Wake::GraphChanged;
+            }
             match self.waiter.wait() {
                 Ok(woken) if !woken.events.is_empty() => {
-                    // A change of the graph at the same time shows in the next wait as well: events come with one.
+                    // Both may come at once; the other one's turn is next.
+                    self.graph_changed.store(woken.graph_changed, Ordering::Relaxed);
                     return Wake::Report(woken.events.iter().map(|e| self.sentence(e)).collect());
                 }
                 Ok(woken) if woken.graph_changed => return Wake::GraphChanged,
@@ -304,7 +311,8 @@ impl RosSubscription {
     pub(crate) fn still_fits(&self, ros: &RosSide, topic: &TopicName) -> bool {
         let (now, wanted) = (self.get().qos(), ros.subscription_qos(topic, self.wish));
         ros.publishers(topic).is_empty()
-            || (now.reliability, now.durability) == (wanted.reliability, wanted.durability)
+            || (now.reliability, now.durability, now.deadline)
+                == (wanted.reliability, wanted.durability, wanted.deadline)
     }
 
     pub(crate) fn qos(&self) -> String {
