@@ -41,7 +41,7 @@ def test_ros_to_python(world):
 
 def test_python_to_ros(world):
     world.broker()
-    peer = world.ros_listener("/points", "geometry_msgs/msg/PolygonStamped", keep="lambda m: [m.header.frame_id, [[p.x, p.y, p.z] for p in m.polygon.points]]")
+    peer = world.ros_listener("/points", "geometry_msgs/msg/PolygonStamped", keep="lambda m: [m.header.frame_id, [[p.x, p.y, p.z] for p in m.polygon.points]]", depth=32)
     with iceway.connect() as bus:
         pub = bus.advertise("/points", "geometry_msgs/msg/PolygonStamped")
         points = np.arange(12, dtype=np.float32).reshape(4, 3)

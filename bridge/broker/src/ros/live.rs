@@ -16,7 +16,7 @@ pub(crate) use iceway_ros::{MessageInfo, TakeSink, Taken};
 
 use super::{QosWish, RosTopic};
 use crate::refusal::Refusal;
-use crate::routes::{DEFAULT_DEPTH, RELAY_DEPTH};
+use crate::routes::{DEFAULT_DEPTH, PUBLISH_DEPTH, RELAY_DEPTH};
 
 /// The broker's node in the ROS graph.
 pub(crate) struct RosSide {
@@ -176,7 +176,7 @@ impl RosSide {
     ) -> Result<RosPublisher, Refusal> {
         let qos = with_wish(
             Qos {
-                depth: DEFAULT_DEPTH,
+                depth: PUBLISH_DEPTH,
                 ..Qos::default()
             },
             wish,
@@ -210,7 +210,8 @@ impl RosSide {
             match self.waiter.wait() {
                 Ok(woken) if !woken.events.is_empty() => {
                     // Both may come at once; the other one's turn is next.
-                    self.graph_changed.store(woken.graph_changed, Ordering::Relaxed);
+                    self.graph_changed
+                        .store(woken.graph_changed, Ordering::Relaxed);
                     return Wake::Report(woken.events.iter().map(|e| self.sentence(e)).collect());
                 }
                 Ok(woken) if woken.graph_changed => return Wake::GraphChanged,

@@ -31,7 +31,9 @@ pub(crate) use table::{Demand, RouteTable};
 const LINGER: Duration = Duration::from_millis(1000);
 /// The middleware may pad a message to a multiple of 4 or 8.
 const MAX_PADDING: u64 = 8;
-/// Depth of the ROS publisher's queue, and of what is retained, where nobody asks for another.
+/// Depth of the ROS publisher's queue where nobody asks for another: what an AI process sends in a burst must not push itself out.
+pub(crate) const PUBLISH_DEPTH: usize = 32;
+/// How many frames of each writer of a latched topic are retained where nobody asks for another.
 pub(crate) const DEFAULT_DEPTH: usize = 10;
 /// Depth of the ROS subscription's queue where nobody asks for another: a relay must not lose what a burst brings before its thread runs.
 pub(crate) const RELAY_DEPTH: usize = 64;

@@ -1,7 +1,7 @@
 //! Shared memory → ROS: checks each frame of an AI process and publishes it straight from the mapped sample.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -34,6 +34,7 @@ struct Shared {
     retained: Option<Arc<Retained>>,
     counters: Arc<Counters>,
     stop: AtomicBool,
+    malformed_headers: AtomicU64,
 }
 
 /// What an [`Outbound`] is made of.
@@ -73,6 +74,7 @@ impl Outbound {
             retained,
             counters,
             stop: AtomicBool::new(false),
+            malformed_headers: AtomicU64::new(0),
         });
         let worker = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
@@ -140,6 +142,14 @@ impl Shared {
         }
         self.acks.flush();
         let stats = self.subscriber.stats();
+        // Headers that make no sense are the port's to count; what they carry never gets as far as `publish`.
+        let before = self
+            .malformed_headers
+            .swap(stats.malformed, Ordering::Relaxed);
+        if stats.malformed > before {
+            self.counters.malformed.add(stats.malformed - before);
+            tracing::warn!(topic = %self.topic, frames = stats.malformed, "refused frames of an AI process that are no messages at all");
+        }
         self.counters.overflow.set(stats.overflow);
         self.counters.writer_drops.set(stats.writer_drops);
     }
