@@ -56,6 +56,7 @@ fn main() {
     println!("cargo:link_args={}", args.join(";"));
     for arg in &args {
         println!("cargo:rustc-link-arg-tests={arg}");
+        println!("cargo:rustc-link-arg-examples={arg}");
     }
 }
 
