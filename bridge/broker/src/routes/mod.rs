@@ -273,7 +273,7 @@ impl Route {
                     .iter()
                     .for_each(|retained| inbound.set_retained(Arc::clone(retained))),
                 Err(error) => {
-                    tracing::warn!(topic = %self.topic, %error, "cannot retain the latched messages")
+                    tracing::warn!(topic = %self.topic, %error, "cannot retain the latched messages");
                 }
             }
         }

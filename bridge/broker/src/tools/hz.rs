@@ -41,7 +41,7 @@ pub(crate) fn run(args: &HzArgs) -> anyhow::Result<()> {
                     frame.len(),
                 );
             }
-            Err(ClientError::Timeout { .. }) => {}
+            Err(ClientError::Timeout) => {}
             Err(ClientError::Interrupted) => break,
             Err(error) => return Err(error.into()),
         }
