@@ -91,7 +91,7 @@ fn one() -> usize {
     1
 }
 
-/// The lane of messages below [`BULK_BYTES`].
+/// The lane of small messages.
 pub(crate) const FAST_LANE: &str = "fast";
 /// The lane of large messages, so that a point cloud never delays an IMU.
 pub(crate) const BULK_LANE: &str = "bulk";
