@@ -7,6 +7,7 @@ import array
 import hashlib
 import importlib
 import json
+import random
 import sys
 import threading
 import time
@@ -80,6 +81,50 @@ def image(number, size):
     return message
 
 
+def plain(value):
+    """A message as JSON can carry it: fields by name, arrays as lists."""
+    if hasattr(value, "get_fields_and_field_types"):
+        return {name: plain(getattr(value, name)) for name in value.get_fields_and_field_types()}
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, bytes):
+        return value[0]
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def filled(type_name, seed):
+    """A message of the type with random values in every field, and a few elements in every array."""
+    from rosidl_parser.definition import AbstractNestedType, AbstractString, Array, BasicType, NamespacedType
+
+    rng = random.Random(seed)
+
+    def number(kind):
+        if kind == "boolean":
+            return rng.random() < 0.5
+        if kind in ("float", "double"):
+            return float(rng.randrange(-1000, 1000)) / 8
+        if kind == "octet":
+            return bytes([rng.randrange(256)])
+        bits = int("".join(filter(str.isdigit, kind)))
+        return rng.randrange(2**bits) if kind.startswith("uint") else rng.randrange(-(2 ** (bits - 1)), 2 ** (bits - 1))
+
+    def value(kind):
+        if isinstance(kind, AbstractNestedType):
+            return [value(kind.value_type) for _ in range(kind.size if isinstance(kind, Array) else rng.randrange(1, 5))]
+        if isinstance(kind, AbstractString):
+            return "".join(rng.choice("abcdefghij é") for _ in range(rng.randrange(12)))
+        if isinstance(kind, BasicType):
+            return number(kind.typename)
+        assert isinstance(kind, NamespacedType)
+        return message("/".join(kind.namespaced_name()))
+
+    def message(name):
+        cls = import_message(name)
+        return cls(**{field: value(kind) for field, kind in zip(cls.get_fields_and_field_types(), cls.SLOT_TYPES, strict=False)})
+
+    return message(type_name)
+
+
 def digest(data):
     return hashlib.sha256(bytes(data)).hexdigest()
 
@@ -91,7 +136,19 @@ def main():
     executor = rclpy.executors.SingleThreadedExecutor()
     executor.add_node(node)
     threading.Thread(target=executor.spin, daemon=True).start()
-    scope = {"peer": peer, "node": node, "rclpy": rclpy, "message": import_message, "image": image, "digest": digest, "qos": qos, "time": time, "json": json}
+    scope = {
+        "peer": peer,
+        "node": node,
+        "rclpy": rclpy,
+        "message": import_message,
+        "image": image,
+        "filled": filled,
+        "plain": plain,
+        "digest": digest,
+        "qos": qos,
+        "time": time,
+        "json": json,
+    }
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         command = json.loads(line)
