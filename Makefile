@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 CARGO_DENY := 0.20.2
+MDBOOK := 0.5.4
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Random messages of each type; `make test-oracle ORACLE_CASES=50` for more.
 ORACLE_CASES ?= 5
@@ -80,6 +81,13 @@ lint: ros .venv-tools/.lint .venv-tools/bin/cargo-deny .venv/.iceway ## formatte
 	$(TOOLS)/ruff format --check .
 	cd py-client && ../$(VENV)/python -m mypy --strict python/iceway
 	cd /tmp && $(abspath $(VENV))/python -m mypy.stubtest iceway._iceway
+
+.venv-tools/bin/mdbook: .venv-tools/bin/python
+	@if command -v mdbook >/dev/null; then ln -sf "$$(command -v mdbook)" $@; else cargo install -q --locked --root .venv-tools mdbook@$(MDBOOK); fi
+
+docs: .venv-tools/bin/mdbook ## the book, in docs/book/, and the crates' documentation
+	$(TOOLS)/mdbook build docs
+	cargo doc -q --no-deps
 
 fuzz: ## each fuzz target for a minute (FUZZ_SECONDS=60)
 	msg/fuzz/run.sh $(or $(FUZZ_SECONDS),60)
