@@ -51,6 +51,10 @@ fn a_frame_is_the_loans_memory_and_its_array_is_64_aligned() {
             assert_eq!((address + array) % 64, 0, "array at {array}");
         }
     }
+    // Neither the writer's nor the reader's mapping (8 GiB each) would be in a core dump.
+    let flags = mapping_flags(&format!("{}.data", publisher.port_id()));
+    assert_eq!(flags.len(), 2);
+    assert!(flags.iter().all(|flags| flags.contains(" dd")), "{flags:?}");
     assert!(written_paths_are_ours(
         &bed,
         &receive_place(&publisher, &subscriber)

@@ -18,6 +18,8 @@ fn forked(body: impl FnOnce()) -> bool {
     // hold no lock that it needs but for the allocator's, which libc makes usable after a fork.
     match unsafe { libc::fork() } {
         0 => {
+            // SAFETY: ends a child that hangs.
+            unsafe { libc::alarm(30) };
             let fine = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).is_ok();
             // SAFETY: ends the child at once, without running exit handlers of the parent.
             unsafe { libc::_exit(i32::from(!fine)) }

@@ -142,6 +142,25 @@ pub fn place_of(address: *const u8) -> (PathBuf, u64) {
     panic!("{address:#x} is not mapped");
 }
 
+/// Flags of all mappings of this process whose path contains `part`, as in /proc/self/smaps.
+pub fn mapping_flags(part: &str) -> Vec<String> {
+    let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+    let mut flags = Vec::new();
+    let mut inside = false;
+    for line in smaps.lines() {
+        if line
+            .split(' ')
+            .next()
+            .is_some_and(|first| first.contains('-'))
+        {
+            inside = line.contains(part);
+        } else if inside && let Some(found) = line.strip_prefix("VmFlags:") {
+            flags.push(found.to_owned());
+        }
+    }
+    flags
+}
+
 /// Runs the ignored test `name` of the same binary in another process, with `ICEWAY_TEST_ROOT` set.
 pub fn child(name: &str, bed: &Bed) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -162,6 +181,8 @@ pub fn child(name: &str, bed: &Bed) -> Command {
 /// In such a process: the domain.
 pub fn child_domain() -> Domain {
     let root = std::env::var_os("ICEWAY_TEST_ROOT").expect("run by another test only");
+    // A failed test leaves no process behind.
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)).unwrap();
     Domain::new(7, PathBuf::from(root)).unwrap()
 }
 
