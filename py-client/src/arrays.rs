@@ -8,7 +8,7 @@ use numpy::npyffi::{
     NPY_ARRAY_WRITEABLE, NpyTypes, PY_ARRAY_API, PyArray_Check, PyArrayObject, get_type_object,
     npy_intp,
 };
-use numpy::{PyArrayDescr, PyArrayDescrMethods};
+use numpy::{PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -89,6 +89,50 @@ pub(crate) fn view<'py>(
         return Err(PyErr::fetch(py));
     }
     Ok(array)
+}
+
+/// The same elements as an array object that claims to be writable. Not for users: writing to memory that is
+/// mapped read-only ends the process.
+fn claimed_writable<'py>(array: &Bound<'py, PyUntypedArray>) -> PyResult<Bound<'py, PyAny>> {
+    let py = array.py();
+    let mut dims: Vec<npy_intp> = array.shape().iter().map(|n| *n as npy_intp).collect();
+    let mut strides: Vec<npy_intp> = array.strides().iter().map(|n| *n as npy_intp).collect();
+    // SAFETY: the object is an array, so its fields may be read.
+    let data = unsafe { (*array.as_array_ptr()).fields.data };
+    // SAFETY: `dims` and `strides` have `ndim` elements and are copied; the descriptor's new reference is stolen;
+    // the elements are those of `array`, which becomes the base below.
+    let alias = unsafe {
+        PY_ARRAY_API.PyArray_NewFromDescr(
+            py,
+            get_type_object(py, NpyTypes::PyArray_Type),
+            array.dtype().into_dtype_ptr(),
+            array.ndim() as std::ffi::c_int,
+            dims.as_mut_ptr(),
+            strides.as_mut_ptr(),
+            data.cast(),
+            NPY_ARRAY_WRITEABLE,
+            std::ptr::null_mut(),
+        )
+    };
+    // SAFETY: a new reference, or null with an exception set.
+    let alias = unsafe { Bound::from_owned_ptr_or_err(py, alias)? };
+    // SAFETY: `alias` is an array that has no base yet; the new reference to `array` is stolen.
+    let failed = unsafe {
+        PY_ARRAY_API.PyArray_SetBaseObject(
+            py,
+            alias.as_ptr().cast::<PyArrayObject>(),
+            array.clone().into_ptr(),
+        )
+    };
+    if failed != 0 {
+        return Err(PyErr::fetch(py));
+    }
+    Ok(alias)
+}
+
+/// A DLPack capsule of the first version, which cannot say that memory is read-only.
+pub(crate) fn old_dlpack<'py>(array: &Bound<'py, PyUntypedArray>) -> PyResult<Bound<'py, PyAny>> {
+    claimed_writable(array)?.call_method0("__dlpack__")
 }
 
 /// Takes the right to write through this array object.

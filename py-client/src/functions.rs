@@ -5,6 +5,7 @@ use std::sync::Arc;
 use iceway_msg::encode::{self, CdrSource};
 use iceway_msg::frame::FrameFlags;
 use iceway_msg::{Cdr, CdrError, Schema, largest_array_offset};
+use numpy::PyUntypedArray;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
@@ -193,6 +194,12 @@ pub(crate) fn is_held(msg: &Bound<'_, Message>) -> bool {
 #[pyfunction]
 pub(crate) fn release(msg: &Bound<'_, Message>) -> bool {
     msg.get().memory.release(Gone::Released)
+}
+
+/// Return a DLPack capsule of the first version for an array that may be read-only.
+#[pyfunction]
+pub(crate) fn dlpack<'py>(array: &Bound<'py, PyUntypedArray>) -> PyResult<Bound<'py, PyAny>> {
+    arrays::old_dlpack(array)
 }
 
 /// Remember an array that was made over a loan, so that it becomes read-only with the others.

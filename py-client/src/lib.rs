@@ -30,7 +30,7 @@ mod _iceway {
     use crate::client::Client;
     #[pymodule_export]
     use crate::functions::{
-        copy, field_names, hand_out, info, is_held, is_root, release, serialize, type_name,
+        copy, dlpack, field_names, hand_out, info, is_held, is_root, release, serialize, type_name,
     };
     #[pymodule_export]
     use crate::loan::Loan;

@@ -29,7 +29,7 @@ from ._bus import (
     Topic,
     connect,
 )
-from ._convert import Info, copy, info, release, to_dict
+from ._convert import Info, copy, dlpack, info, release, to_dict
 from ._errors import (
     Backpressure,
     BorrowLimit,
@@ -99,6 +99,7 @@ __all__ = [
     "to_dict",
     "copy",
     "release",
+    "dlpack",
     # errors
     "Error",
     "Backpressure",

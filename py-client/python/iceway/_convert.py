@@ -12,7 +12,9 @@ from ._errors import FieldTypeError, InvalidOption
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Info", "copy", "info", "release", "to_dict"]
+    from numpy.typing import NDArray
+
+__all__ = ["Info", "copy", "dlpack", "info", "release", "to_dict"]
 
 M = TypeVar("M")
 
@@ -98,6 +100,21 @@ def release(msg: Any) -> bool:
         True
     """
     return _iceway.release(_check(msg, "release"))
+
+
+def dlpack(array: NDArray[Any]) -> Any:
+    """Return a DLPack capsule of a read-only array, for libraries that know only DLPack's first version.
+
+    TensorFlow is one: it takes the memory without copying it, and never writes to it.
+
+        tensor = tf.experimental.dlpack.from_dlpack(iceway.dlpack(iceway.image(msg)))
+
+    The first version has no way to say that memory is read-only. A library that writes to it ends the process, so
+    give others the array itself: ``torch.from_dlpack(array)``, ``jax.numpy.from_dlpack(array)``.
+    """
+    if not isinstance(array, np.ndarray):
+        raise FieldTypeError(f"iceway.dlpack takes an array, not {type(array).__name__}")
+    return _iceway.dlpack(array)
 
 
 def to_dict(msg: Any, *, arrays: Literal["copy", "view", "list"] = "copy") -> dict[str, Any]:

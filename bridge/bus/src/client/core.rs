@@ -151,6 +151,8 @@ impl ClientCore {
         registered: &Arc<Registered>,
         interrupt: Interrupt<'_>,
     ) -> Result<(), ClientError> {
+        // Before the thread knows the port, and may declare it to a new broker under another route.
+        let declared_on = registered.generation();
         let mut state = self.lock();
         state.registered.retain(|weak| weak.strong_count() > 0);
         state.registered.push(Arc::downgrade(registered));
@@ -160,7 +162,7 @@ impl ClientCore {
             Ok(_) => Ok(()),
             // Another broker by now, or none: the thread declares the port.
             Err(ClientError::BrokerGone { .. } | ClientError::Refused { .. })
-                if self.generation() != registered.generation() || !self.is_connected() =>
+                if self.generation() != declared_on || !self.is_connected() =>
             {
                 self.wake();
                 Ok(())
