@@ -68,3 +68,14 @@ pub const BUILT_FOR: &str = env!("ICEWAY_BUILT_FOR");
 
 /// `AMENT_PREFIX_PATH` at build time.
 pub const BUILT_WITH_PREFIXES: &str = env!("ICEWAY_BUILT_WITH_PREFIXES");
+
+/// Everything may be used from several threads.
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<Context>();
+    shared::<TypeSupport>();
+    shared::<Subscription>();
+    shared::<Publisher>();
+    shared::<Waiter>();
+    shared::<RosError>();
+};

@@ -21,8 +21,9 @@ use crate::take::{TakePath, TakeSink, Taken, take_serialized};
 use crate::type_support::TypeSupport;
 use crate::waiter::Watched;
 
-/// Called with how many messages arrived, on a thread of the middleware that all topics may share: do little, and do not take there. It
-/// must not drop the subscription. A panic in it is reported by the panic hook and goes no further.
+/// Called with how many messages arrived, on a thread of the middleware that all topics may share: do little, and do not take there.
+/// Dropping the subscription waits for a call that is under way, so it must not drop the subscription, nor wait for a lock that is held
+/// where the subscription is dropped. A panic in it is reported by the panic hook and goes no further.
 type OnMessage = Box<dyn Fn(usize) + Send + Sync>;
 
 /// Options of a subscription beside its QoS.

@@ -211,3 +211,32 @@ fn names_in(text: &str, package: &str) -> Vec<TypeName> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use iceway_msg::Schema;
+
+    use super::*;
+
+    #[test]
+    fn the_files_say_the_same_as_the_type_support() {
+        for name in [
+            "sensor_msgs/msg/PointCloud2",
+            "test_msgs/msg/UnboundedSequences",
+            "test_msgs/srv/Arrays_Response",
+            "std_srvs/srv/SetBool_Event",
+            "test_msgs/action/Fibonacci_FeedbackMessage",
+        ] {
+            let support = TypeSupport::load(&name.parse().unwrap()).unwrap();
+            let files = shared_sources(support.name()).unwrap();
+            assert_eq!(files[0].0, *support.name());
+            let sources = files
+                .iter()
+                .map(|(name, text)| (name.clone(), text.as_str()));
+            let schema = Schema::from_sources(support.name(), sources).unwrap();
+            // Humble tells no hash.
+            let expected = support.type_hash().unwrap_or(schema.type_hash());
+            assert_eq!(schema.type_hash(), expected, "{name}");
+        }
+    }
+}
