@@ -473,3 +473,22 @@ fn frames_of_too_many_vanished_writers_are_an_error_and_no_panic() {
     send(&publisher, 100, 1);
     assert_eq!(receive_all(&subscriber), [1]);
 }
+
+#[test]
+fn everything_may_move_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    fn sent<T: Send>() {}
+    shared::<iceway_bus::BusNode>();
+    shared::<iceway_bus::Channel>();
+    shared::<iceway_bus::Publisher>();
+    shared::<iceway_bus::Subscriber>();
+    shared::<iceway_bus::Listener>();
+    shared::<iceway_bus::Notifier>();
+    shared::<iceway_bus::Frame>();
+    shared::<iceway_bus::ack::Acker>();
+    shared::<iceway_bus::client::Client>();
+    shared::<iceway_bus::client::ClientSubscriber>();
+    shared::<iceway_bus::client::ClientPublisher>();
+    sent::<iceway_bus::Loan>();
+    sent::<iceway_bus::FilledLoan>();
+}
