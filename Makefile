@@ -69,6 +69,14 @@ test-system: setup ## real ROS nodes, the broker and Python clients, each in its
 .venv-tools/bin/cargo-deny: .venv-tools/bin/python
 	@if command -v cargo-deny >/dev/null; then ln -sf "$$(command -v cargo-deny)" $@; else cargo install -q --locked --root .venv-tools cargo-deny@$(CARGO_DENY); fi
 
+.venv-frameworks/.iceway: .venv/.iceway
+	[ -x .venv-frameworks/bin/python ] || $(PYTHON) -m venv .venv-frameworks
+	.venv-frameworks/bin/pip install -q --disable-pip-version-check pytest numpy torch jax tensorflow-cpu onnxruntime opencv-python-headless
+	.venv-frameworks/bin/pip install -q --disable-pip-version-check --force-reinstall --no-deps wheels/iceway-*.whl && touch $@
+
+test-frameworks: .venv-frameworks/.iceway broker ## PyTorch, JAX, TensorFlow, ONNX Runtime and OpenCV take the arrays without a copy (downloads some GB)
+	.venv-frameworks/bin/python -m pytest py-client/tests/test_frameworks.py -s
+
 lint: ros .venv-tools/.lint .venv-tools/bin/cargo-deny .venv/.iceway ## formatters, linters, types, licences, spelling
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings

@@ -42,7 +42,9 @@ def run(*command, **env):
 
 
 def mypy(*arguments, types):
-    path = os.pathsep.join([str(types), str(PACKAGE.parent)])
+    # What is installed mypy finds by its py.typed, and refuses to be told of.
+    installed = "site-packages" in PACKAGE.parts
+    path = os.pathsep.join([str(types)] if installed else [str(types), str(PACKAGE.parent)])
     return run(
         sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(types / "cache"), *arguments, MYPYPATH=path
     )
