@@ -126,8 +126,8 @@ impl Subscriber {
         }
         let doing = || match timeout {
             Some(timeout) => format!(
-                "nothing arrived on {} within {timeout} s: is it published (`iceway topics`), and does its \
-                 publisher's QoS fit (`iceway topics -v`)?",
+                "nothing arrived on {} within {timeout} s. `iceway topics` shows whether it is published, and \
+                 bus.notices() what the broker found wrong, such as an incompatible QoS",
                 self.topic
             ),
             None => String::new(),

@@ -5,6 +5,7 @@ Each test prints whether the framework's memory is the message's.
 
 import importlib.util
 import os
+import threading
 import warnings
 
 import numpy as np
@@ -81,6 +82,33 @@ def test_torch_tensors_are_published(world):
             pub.publish(f32s=torch.arange(4, dtype=torch.float64))
         with pytest.raises(iceway.FieldTypeError, match=r"f32s.*grad"):
             pub.publish(f32s=torch.ones(3, requires_grad=True))
+
+
+@pytest.mark.parametrize("context", ["fork", "spawn", "forkserver"])
+def test_torch_data_loaders(world, context):
+    torch = framework("torch")
+    from loading import Frames
+
+    with iceway.connect() as bus:
+        pub = bus.advertise("/frames", IMAGE)
+        stop = threading.Event()
+
+        def film():
+            while not stop.wait(0.005):
+                pub.publish(**iceway.image_fields(np.full((4, 4, 3), 7, np.uint8), "rgb8"))
+
+        thread = threading.Thread(target=film)
+        thread.start()
+        try:
+            loader = torch.utils.data.DataLoader(
+                Frames("/frames", 6), batch_size=3, num_workers=2, multiprocessing_context=context
+            )
+            batches = list(loader)
+        finally:
+            stop.set()
+            thread.join()
+        assert [tuple(batch.shape) for batch in batches] == [(3, 4, 4, 3)] * 4
+        assert all((batch == 7).all() for batch in batches)
 
 
 def test_jax(pixels, floats):

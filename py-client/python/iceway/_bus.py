@@ -448,7 +448,10 @@ class Subscription(Generic[M]):
                 return msg
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
-                raise Timeout(f"nothing arrived on {self.topic} within {timeout} s: is it published?")
+                raise Timeout(
+                    f"nothing arrived on {self.topic} within {timeout} s. `iceway topics` shows whether it is published, and "
+                    f"bus.notices() what the broker found wrong, such as an incompatible QoS"
+                )
             await await_any((self,), left)
 
     def fileno(self) -> int:
