@@ -25,6 +25,10 @@ unsafe extern "C" {
     );
 }
 
+/// rcl's logging is not thread-safe (rcl/logging.h, rcl/logging_rosout.h): neither are its handlers, nor is logging while a node gets or
+/// loses its /rosout. Whatever touches it holds this. It may log itself, hence reentrant. Taken after `entities()`, never before.
+static LOGGING: ReentrantMutex<()> = ReentrantMutex::new(());
+
 /// How many contexts use rcl's logging, which is one for the whole process. Changed under `entities()` only.
 static USERS: AtomicUsize = AtomicUsize::new(0);
 
@@ -40,6 +44,7 @@ impl Logging {
         _: &Entities,
         arguments: *const rcl::rcl_arguments_t,
     ) -> Result<Self, RosError> {
+        let _logging = LOGGING.lock();
         if USERS.load(Ordering::Relaxed) == 0 {
             let alloc = allocator();
             // SAFETY: the arguments are valid by this function's contract; the allocator is copied; `output` may be called from
@@ -60,6 +65,7 @@ impl Logging {
 
 impl Drop for Logging {
     fn drop(&mut self) {
+        let _logging = LOGGING.lock();
         // SAFETY: it was configured by `start`; the last context that used it has ended.
         if USERS.fetch_sub(1, Ordering::Relaxed) == 1 && unsafe { rcl::rcl_logging_fini() } != 0 {
             reset_error();
@@ -72,6 +78,7 @@ impl Drop for Logging {
 /// # Safety
 /// `node` is initialised.
 pub(crate) unsafe fn open_rosout(node: *mut rcl::rcl_node_t) -> Result<(), RosError> {
+    let _logging = LOGGING.lock();
     // SAFETY: by this function's contract. It does nothing where --disable-rosout-logs was given, or the node has one.
     let code = unsafe { rcl_logging_rosout_init_publisher_for_node(node) };
     check("rcl_logging_rosout_init_publisher_for_node", code)
@@ -82,6 +89,7 @@ pub(crate) unsafe fn open_rosout(node: *mut rcl::rcl_node_t) -> Result<(), RosEr
 /// # Safety
 /// `node` is initialised.
 pub(crate) unsafe fn close_rosout(node: *mut rcl::rcl_node_t) {
+    let _logging = LOGGING.lock();
     // SAFETY: by this function's contract. It does nothing for a node without one.
     if unsafe { rcl_logging_rosout_fini_publisher_for_node(node) } != 0 {
         reset_error();
@@ -110,6 +118,7 @@ pub(crate) fn log(logger: &CStr, severity: tracing::Level, message: &str) {
         file_name: c"iceway".as_ptr(),
         line_number: 0,
     };
+    let _logging = LOGGING.lock(); // for the levels too, which rcutils caches
     OURS.set(true);
     // SAFETY: all strings live during the call; the format takes one string, which is given.
     unsafe {
@@ -124,8 +133,7 @@ pub(crate) fn log(logger: &CStr, severity: tracing::Level, message: &str) {
     OURS.set(false);
 }
 
-/// Where rcutils sends every line. rcl's handlers are not thread-safe (rcl/logging.h), so one line at a time; a line that is
-/// logged while another is published may come from the same thread.
+/// Where rcutils sends every line.
 unsafe extern "C" fn output(
     location: *const rcl::rcutils_log_location_t,
     severity: c_int,
@@ -134,8 +142,7 @@ unsafe extern "C" fn output(
     format: *const c_char,
     args: *mut rcl::va_list,
 ) {
-    static ONE_AT_A_TIME: ReentrantMutex<()> = ReentrantMutex::new(());
-    let _one = ONE_AT_A_TIME.lock();
+    let _logging = LOGGING.lock();
     // SAFETY: the arguments are rcutils's own, handed on as they came, once.
     unsafe {
         if OURS.get() {

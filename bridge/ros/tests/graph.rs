@@ -103,6 +103,8 @@ node = rclpy.create_node('camera', namespace='/robot')
 publisher = node.create_publisher(Image, '/image', qos_profile_sensor_data)
 subscription = node.create_subscription(Image, '/wanted', print, 10)
 sys.stdin.read()
+node.destroy_node()
+rclpy.shutdown()
 ";
 
 #[test]

@@ -104,6 +104,8 @@ image.data = array.array('B', bytes(range(256)) * (2160 * 3840 * 3 // 256))
 publisher.publish(image)
 print(sum(image.data), flush=True)
 sys.stdin.read()
+node.destroy_node()
+rclpy.shutdown()
 ";
 
 #[test]
@@ -131,13 +133,15 @@ fn an_image_of_another_process_arrives_the_same_on_both_paths() {
 }
 
 const ECHO: &str = "
-import rclpy
+import sys, threading, rclpy
 from std_msgs.msg import String
 rclpy.init()
 node = rclpy.create_node('echo')
 publisher = node.create_publisher(String, '/back', 10)
 subscription = node.create_subscription(String, '/forth', lambda m: publisher.publish(String(data=m.data + '!')), 10)
-rclpy.spin(node)
+threading.Thread(target=rclpy.spin, args=[node], daemon=True).start()
+sys.stdin.read()
+rclpy.shutdown()
 ";
 
 #[test]

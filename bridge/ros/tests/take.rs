@@ -215,6 +215,8 @@ while publisher.get_subscription_count() < 2:
 print('ready', flush=True)
 for line in sys.stdin:
     publisher.publish(String(data=line.strip()))
+node.destroy_node()
+rclpy.shutdown()
 ";
 
 #[test]

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::mem::MaybeUninit;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use iceway_ros::{
@@ -28,8 +28,8 @@ pub(crate) fn domain() -> u32 {
             file.try_lock().ok()?;
             Some((domain, file))
         };
-        // Above 101 the ports overlap with those that Linux gives out by itself.
-        (20..=101).find_map(lock).expect("a domain that is free")
+        // Those that ROS allows above the ports that Linux gives out by itself; few people use them.
+        (215..=232).find_map(lock).expect("a domain that is free")
     });
     *domain
 }
@@ -40,16 +40,19 @@ pub(crate) fn new_context(args: &[&str], name: &str, namespace: &str) -> Arc<Con
     Context::in_domain(&args, name, namespace, Some(domain())).expect("the ROS environment")
 }
 
-/// One context for most tests of this process; the single-copy take is tested with it.
+/// One context for all tests that run in this process at one time; the single-copy take is tested with it. It ends with the last of them:
+/// what a process leaves to its end, Fast DDS leaves in /dev/shm.
 pub(crate) fn context() -> Arc<Context> {
-    static CONTEXT: OnceLock<Arc<Context>> = OnceLock::new();
-    let make = || {
-        let context = new_context(&[], "iceway_test", "");
-        let fast_dds = context.middleware() == "rmw_fastrtps_cpp";
-        assert_eq!(single_copy_take_works(&context), fast_dds);
-        context
-    };
-    CONTEXT.get_or_init(make).clone()
+    static CONTEXT: Mutex<Weak<Context>> = Mutex::new(Weak::new());
+    let mut shared = CONTEXT.lock().unwrap();
+    if let Some(context) = shared.upgrade() {
+        return context;
+    }
+    let context = new_context(&[], "iceway_test", "");
+    let fast_dds = context.middleware() == "rmw_fastrtps_cpp";
+    assert_eq!(single_copy_take_works(&context), fast_dds);
+    *shared = Arc::downgrade(&context);
+    context
 }
 
 pub(crate) fn support(name: &str) -> Arc<TypeSupport> {
@@ -193,7 +196,7 @@ pub(crate) fn string(text: &[u8]) -> Vec<u8> {
     cdr
 }
 
-/// A rclpy program in this process's domain; ended when dropped.
+/// A rclpy program in this process's domain. It must end when its input does, which happens when this is dropped.
 pub(crate) struct Peer(Child);
 
 impl Peer {
@@ -237,7 +240,14 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        drop(self.0.stdin.take());
+        let end = Instant::now() + PATIENCE;
+        while matches!(self.0.try_wait(), Ok(None)) {
+            if Instant::now() > end {
+                let _ = self.0.kill();
+                let _ = self.0.wait();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
