@@ -11,6 +11,7 @@ use iceoryx2::prelude::{Config, FileName, SemanticString, ServiceName};
 
 use crate::error::BusError;
 use crate::topic::TopicName;
+use crate::umask;
 
 /// Longest path of a domain's folder: sockets with long names lie in it.
 pub const MAX_ROOT_LEN: usize = 48;
@@ -107,6 +108,7 @@ impl Domain {
     /// # Errors
     /// [`BusError::UnusableRoot`] if they cannot be created, or belong to or are open to somebody else.
     pub fn prepare(&self) -> Result<(), BusError> {
+        let _steady = umask::steady();
         for path in [&self.base, &self.root] {
             let unusable = |reason: String| BusError::UnusableRoot {
                 path: path.clone(),

@@ -14,6 +14,7 @@ use crate::error::BusError;
 use crate::fork::ForkGuard;
 use crate::limits::Limits;
 use crate::node::NodeCore;
+use crate::umask;
 use crate::wire::{IoxEvent, Ipc};
 
 /// What an event port takes in /dev/shm at most.
@@ -112,9 +113,8 @@ impl Listener {
     pub(crate) fn new(node: &Arc<NodeCore>, service: &IoxEvent) -> Result<Self, BusError> {
         node.check_process()?;
         node.space().require_for("a listener", EVENT_PORT_BYTES)?;
-        let port = service
-            .listener_builder()
-            .create()
+        let port = umask::isolated(|| service.listener_builder().create())
+            .map_err(|e| BusError::io("starting a thread", e))?
             .map_err(|e| BusError::iceoryx("creating a listener", e))?;
         Ok(Self {
             port: ForkGuard::new(port),

@@ -33,6 +33,7 @@ mod publisher;
 mod subscriber;
 mod topic;
 mod tracker;
+mod umask;
 mod wire;
 
 pub use channel::{Channel, ChannelSpec, PortCounts};
