@@ -134,11 +134,15 @@ def test_latched_topics_reach_late_joiners(world, order):
         # The publisher keeps two; who is there from the start hears all.
         assert seen == (["older map", "map"] if order == "publisher_first" else ["old", "older map", "map"])
         # Late joiners: another subscription here, and another process.
+        # They get what the publisher keeps; "old" too, if the broker knew in time that the topic is latched.
         late = bus.subscribe("/map", depth=10)
-        assert [late.recv(timeout=20).data for _ in seen] == seen
+        kept = [late.recv(timeout=20).data]
+        while kept[-1] != "map":
+            kept.append(late.recv(timeout=20).data)
+        assert kept[-2:] == ["older map", "map"]
         ai = world.ai()
         ai.do("late = bus.subscribe('/map', depth=10)")
-        assert ai.get(f"[late.recv(timeout=20).data for _ in range({len(seen)})]") == seen
+        assert ai.get(f"[late.recv(timeout=20).data for _ in range({len(kept)})]") == kept
         # Who was there before gets nothing twice.
         assert sub.try_recv() is None
 

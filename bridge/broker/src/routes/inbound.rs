@@ -128,13 +128,13 @@ impl Inbound {
     }
 
     fn send(&self, state: &mut State, loan: Loan, len: usize, info: &MessageInfo) {
-        let Some(gap) = follow(&mut state.publishers, info) else {
-            return;
-        };
-        let gap = gap.saturating_sub(std::mem::take(&mut state.dropped_since));
-        if gap > 0 {
-            state.lost += gap;
-            self.counters.lost_in_middleware.add(gap);
+        let gap = follow(&mut state.publishers, info);
+        let lost = gap.map_or(0, |gap| {
+            gap.saturating_sub(std::mem::take(&mut state.dropped_since))
+        });
+        if lost > 0 {
+            state.lost += lost;
+            self.counters.lost_in_middleware.add(lost);
         }
         // SAFETY-relevant facts are with `assume_filled`: the middleware said that it wrote `len` bytes.
         let mut frame = super::filled(loan, len);
@@ -153,6 +153,9 @@ impl Inbound {
         let kept = *header;
         if let Some(retained) = &state.retained {
             retained.keep(&kept, frame.bytes());
+        }
+        if gap.is_none() {
+            return; // receivers had it before; only late joiners may not
         }
         if len != state.last_len || state.frames_since_learned >= RELEARN_FRAMES {
             state.array_offset = Cdr::new(frame.bytes())

@@ -36,6 +36,12 @@ impl Retained {
     /// /tf_static has its own last messages.
     pub(crate) fn keep(&self, header: &FrameHeader, cdr: &[u8]) {
         let mut frames = self.frames.lock();
+        let same = |kept: &FrameHeader| {
+            kept.gid == header.gid && kept.publication_seq == header.publication_seq
+        };
+        if header.publication_seq != 0 && frames.iter().any(|(kept, _)| same(kept)) {
+            return;
+        }
         let of_writer = |kept: &FrameHeader| (kept.origin, kept.gid) == (header.origin, header.gid);
         let full = frames.iter().filter(|(kept, _)| of_writer(kept)).count() >= self.depth;
         let oldest = match full {
