@@ -1,11 +1,11 @@
 //! ROS → shared memory: takes each message straight into a loan, and sends it.
 
 use std::mem::MaybeUninit;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use iceway_bus::{Loan, LoanError, Placement, Publisher, clock};
+use iceway_bus::{FrameFlags, FrameHeader, Loan, LoanError, Placement, Publisher, clock};
 use iceway_msg::{Cdr, Schema, largest_array_offset};
 use parking_lot::Mutex;
 
@@ -36,6 +36,7 @@ pub(crate) struct Inbound {
     schedule: Schedule,
     /// Replaced when a publisher with a weaker QoS appears.
     subscription: Mutex<Option<Arc<RosSubscription>>>,
+    retained: Arc<OnceLock<Retained>>,
     state: Mutex<State>,
 }
 
@@ -49,8 +50,6 @@ struct State {
     lost: u64,
     /// Messages dropped here since the last one that was sent; the next one's number shows them as a gap too.
     dropped_since: u64,
-    /// Where the frames of a latched topic are kept.
-    retained: Option<Arc<Retained>>,
     /// The last sequence number of each ROS publisher.
     publishers: Vec<([u8; 24], u64)>,
 }
@@ -64,7 +63,7 @@ impl Inbound {
         schema: Schema,
         publisher: Publisher,
         counters: Arc<Counters>,
-        retained: Option<Arc<Retained>>,
+        retained: Arc<OnceLock<Retained>>,
         options: &RouteOptions,
         lanes: &Lanes,
     ) -> Arc<Self> {
@@ -80,17 +79,12 @@ impl Inbound {
             largest: AtomicUsize::new(0),
             schedule: Schedule::default(),
             subscription: Mutex::new(None),
+            retained,
             state: Mutex::new(State {
                 publishers: Vec::with_capacity(MAX_FOLLOWED_PUBLISHERS),
-                retained,
                 ..State::default()
             }),
         })
-    }
-
-    /// Keeps frames there from now on: the topic turned out to be latched.
-    pub(crate) fn set_retained(&self, retained: Arc<Retained>) {
-        self.state.lock().retained = Some(retained);
     }
 
     /// Connects to receivers that came since.
@@ -150,12 +144,17 @@ impl Inbound {
         header.taken_mono_ns = taken_mono_ns;
         header.publication_seq = info.publication_seq;
         header.lost_before = state.lost;
-        let kept = *header;
-        if let Some(retained) = &state.retained {
-            retained.keep(&kept, frame.bytes());
-        }
         if gap.is_none() {
-            return; // receivers had it before; only late joiners may not
+            // Who was there has had it; who came since has not, and recognises nothing.
+            (header.flags, header.target) = (FrameFlags::RETAINED.0, FrameHeader::TO_ALL);
+        }
+        let header = *header;
+        let newly_kept = self
+            .retained
+            .get()
+            .is_some_and(|retained| retained.keep(&header, frame.bytes()));
+        if gap.is_none() && !newly_kept {
+            return;
         }
         if len != state.last_len || state.frames_since_learned >= RELEARN_FRAMES {
             state.array_offset = Cdr::new(frame.bytes())
