@@ -228,11 +228,12 @@ impl Route {
         };
         // Outside the lock: the last messages may take a while to reach ROS.
         if let Some(inbound) = inbound {
-            drop(inbound.clear_subscription());
+            drop(inbound.clear_subscriptions());
         }
         drop(outbound);
         let halves = self.halves.lock();
         if let Some(inbound) = &halves.inbound {
+            inbound.retire();
             inbound.trim();
         }
         halves.subscribers + halves.publishers == 0
@@ -248,7 +249,7 @@ impl Route {
             (halves.inbound.take(), halves.outbound.take())
         };
         if let Some(inbound) = inbound {
-            drop(inbound.clear_subscription());
+            drop(inbound.clear_subscriptions());
         }
         drop(outbound);
     }
@@ -329,7 +330,7 @@ impl Route {
             }
         });
         let subscription = ros.subscribe(&self.topic, support, wish, on_message)?;
-        drop(inbound.set_subscription(Arc::new(subscription)));
+        inbound.set_subscription(Arc::new(subscription));
         // What came before the callback was set is announced by hand.
         inbound.announce();
         Ok(())
