@@ -162,7 +162,9 @@ def main():
         except Exception:
             reply = json.dumps({"error": traceback.format_exc()})
         print(reply, flush=True)
-    executor.shutdown(0)
+    executor.shutdown(1)
+    node.destroy_node()
+    rclpy.shutdown()
 
 
 if __name__ == "__main__":
