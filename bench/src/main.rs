@@ -1,6 +1,8 @@
 //! Latency benchmarks of iceway.
 
 mod hop;
+#[allow(dead_code)]
+mod results;
 
 use std::process::ExitCode;
 
