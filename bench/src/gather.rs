@@ -71,6 +71,23 @@ impl Gather {
         &mut self.hops[index].1
     }
 
+    fn of_process(&self, name: &str) -> Option<&Used> {
+        self.used.iter().find(|used| used.name == name)
+    }
+
+    /// CPU seconds per second of a process.
+    pub(crate) fn cpu_share(&self, name: &str) -> f64 {
+        self.of_process(name)
+            .map_or(0.0, |used| used.cpu_s / used.wall_s.max(1e-9))
+    }
+
+    /// Bytes by which a process's resident memory grew.
+    pub(crate) fn growth(&self, name: &str) -> f64 {
+        self.of_process(name).map_or(0.0, |used| {
+            used.resident[1] as f64 - used.resident[0] as f64
+        })
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.times.count() == 0 && self.figures.is_empty()
     }
