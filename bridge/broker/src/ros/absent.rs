@@ -101,6 +101,9 @@ impl RosSide {
 }
 
 impl RosSubscription {
+    pub(crate) fn may_take_at_once(&self) -> bool {
+        match self.0 {}
+    }
     pub(crate) fn take(&self, _sink: &mut dyn TakeSink) -> Result<Taken, String> {
         match self.0 {}
     }

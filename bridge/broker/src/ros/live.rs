@@ -10,7 +10,7 @@ use iceway_bus::control::{Durability, ErrorCode, Reliability};
 use iceway_msg::TypeName;
 use iceway_ros::{
     Context, Endpoint, Publisher, Qos, RosError, RosEvent, Side, Subscription, SubscriptionOptions,
-    TypeSupport, Waiter,
+    TakePath, TypeSupport, Waiter,
 };
 pub(crate) use iceway_ros::{MessageInfo, TakeSink, Taken};
 
@@ -324,6 +324,11 @@ impl RosSubscription {
 
     pub(crate) fn take(&self, sink: &mut dyn TakeSink) -> Result<Taken, RosError> {
         self.get().take(sink)
+    }
+
+    /// Whether messages may be taken on the thread that announces them. Fast DDS allows it (its own examples do so); of others it is not known.
+    pub(crate) fn may_take_at_once(&self) -> bool {
+        self.get().take_path() == TakePath::SingleCopy
     }
 
     /// Whether what was asked for is still what the topic's publishers offer.

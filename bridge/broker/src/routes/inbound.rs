@@ -19,6 +19,9 @@ use crate::ros::{MessageInfo, RosSubscription, TakeSink, Taken};
 const BATCH: usize = 8;
 /// Messages of this size and above take the bulk lane.
 const BULK_BYTES: usize = 64 * 1024;
+/// Messages up to this size are taken on the middleware's own thread, where that is allowed: handing the work to a lane would take that
+/// thread as long as doing it, and the message would wait for another thread to wake.
+const AT_ONCE_BYTES: usize = 16 * 1024;
 /// How long a subscription that was replaced is still taken from: until the publishers know the new one. What both bring is sent once.
 const OVERLAP: Duration = Duration::from_secs(1);
 /// The place of the largest array is looked up again after this many frames of equal length.
@@ -33,6 +36,8 @@ pub(crate) struct Inbound {
     counters: Arc<Counters>,
     min_period: Option<Duration>,
     lanes: [Lane; 2],
+    /// No lane is asked for, so small messages may do without one.
+    at_once: bool,
     /// The largest message so far, which decides the lane.
     largest: AtomicUsize,
     schedule: Schedule,
@@ -69,6 +74,15 @@ struct State {
     dropped_since: u64,
     /// The last sequence number of each ROS publisher.
     publishers: Vec<([u8; 24], u64)>,
+    /// What a person should know, and was not told yet.
+    troubles: Vec<Trouble>,
+}
+
+/// Why a message was dropped that the middleware had.
+enum Trouble {
+    Loan(LoanError),
+    Send(String),
+    Take(String),
 }
 
 /// More publishers than this on one topic are not followed for gaps.
@@ -93,6 +107,7 @@ impl Inbound {
             counters,
             min_period: options.min_period,
             lanes: [lane(FAST_LANE), lane(BULK_LANE)],
+            at_once: options.lane.is_none(),
             largest: AtomicUsize::new(0),
             schedule: Schedule::default(),
             subscriptions: Mutex::default(),
@@ -128,6 +143,7 @@ impl Inbound {
         for (subscription, _) in &retired {
             while self.take(&mut state, subscription) {}
         }
+        self.tell(&mut state);
         drop(state);
         drop(retired);
     }
@@ -145,11 +161,40 @@ impl Inbound {
         self.subscriptions.lock().all().nth(n).cloned()
     }
 
-    /// Something may be there to take. Called on a middleware thread: queues the work and returns.
+    /// Something may be there to take. Called on a middleware thread: takes small messages, queues other work, and returns.
     pub(crate) fn announce(self: &Arc<Self>) {
+        if self.take_at_once() {
+            return;
+        }
         let bulk = self.largest.load(Ordering::Relaxed) >= BULK_BYTES;
         let work: Arc<dyn Work> = Arc::clone(self) as Arc<dyn Work>;
         self.lanes[usize::from(bulk)].announce(&work);
+    }
+
+    /// Takes on the calling middleware thread; false if a lane has to do something. It never waits, since whoever holds one of the locks may
+    /// be waiting for this very thread; it drops no subscription, since that waits for this very call; and it does not log, since the log
+    /// goes to /rosout.
+    fn take_at_once(&self) -> bool {
+        let largest = self.largest.load(Ordering::Relaxed);
+        // Of the first message the size is not known yet; to keep a message for late joiners takes a lock.
+        if !self.at_once || !(1..=AT_ONCE_BYTES).contains(&largest) || self.retained.get().is_some()
+        {
+            return false;
+        }
+        let Some(subscriptions) = self.subscriptions.try_lock() else {
+            return false;
+        };
+        let (Some(subscription), []) = (&subscriptions.current, &*subscriptions.replaced) else {
+            return false;
+        };
+        if !subscription.may_take_at_once() {
+            return false;
+        }
+        let Some(mut state) = self.state.try_lock() else {
+            return false;
+        };
+        let more = self.take(&mut state, subscription);
+        !more && state.troubles.is_empty()
     }
 
     /// Gives pages of unused chunks back to the system.
@@ -209,35 +254,50 @@ impl Inbound {
             Err(error) => {
                 state.lost += 1;
                 if self.counters.out_of_chunks.one_worth_telling() {
-                    tracing::warn!(topic = %self.topic, %error, "a frame could not be sent into shared memory");
+                    state.troubles.push(Trouble::Send(error.to_string()));
                 }
             }
         }
     }
 
-    /// Counts a message that found no place, by cause; tells a person at the first and then ever more rarely.
+    /// Counts a message that found no place, by cause; the first, and then ever fewer, are worth telling.
     fn refuse(&self, state: &mut State, refused: Option<Refused>) {
         state.lost += 1;
         state.dropped_since += 1;
+        let counters = &self.counters;
+        let (counter, error) = match refused {
+            Some(Refused::TooSoon) => return counters.rate_limited.add(1),
+            None => return counters.middleware_error.add(1),
+            Some(Refused::Loan(error)) => match error {
+                LoanError::TooLarge { .. } => (&counters.too_large, error),
+                LoanError::NoMemory { .. } => (&counters.no_memory, error),
+                _ => (&counters.out_of_chunks, error),
+            },
+        };
+        if counter.one_worth_telling() {
+            state.troubles.push(Trouble::Loan(error));
+        }
+    }
+
+    /// Tells a person. Never on a middleware thread.
+    fn tell(&self, state: &mut State) {
         let topic = &self.topic;
-        match refused {
-            Some(Refused::TooSoon) => self.counters.rate_limited.add(1),
-            Some(Refused::Loan(LoanError::TooLarge { need, max })) => {
-                if self.counters.too_large.one_worth_telling() {
+        for trouble in state.troubles.drain(..) {
+            match trouble {
+                Trouble::Loan(LoanError::TooLarge { need, max }) => {
                     tracing::warn!(%topic, bytes = need, max, "a message is larger than the route allows and was dropped; raise max_message_bytes for this topic in iceway.toml");
                 }
-            }
-            Some(Refused::Loan(LoanError::NoMemory { need, free })) => {
-                if self.counters.no_memory.one_worth_telling() {
+                Trouble::Loan(LoanError::NoMemory { need, free }) => {
                     tracing::warn!(%topic, need, free, "/dev/shm is full: a message was dropped; free space there, or mount it larger");
                 }
-            }
-            Some(Refused::Loan(error)) => {
-                if self.counters.out_of_chunks.one_worth_telling() {
-                    tracing::warn!(%topic, %error, "a message was dropped");
+                Trouble::Loan(error) => tracing::warn!(%topic, %error, "a message was dropped"),
+                Trouble::Send(error) => {
+                    tracing::warn!(%topic, error, "a frame could not be sent into shared memory");
+                }
+                Trouble::Take(error) => {
+                    tracing::warn!(%topic, error, "the middleware could not hand over a message");
                 }
             }
-            None => self.counters.middleware_error.add(1),
         }
     }
 }
@@ -295,7 +355,7 @@ impl Inbound {
                 Err(error) => {
                     state.lost += 1;
                     if self.counters.middleware_error.one_worth_telling() {
-                        tracing::warn!(topic = %self.topic, %error, "the middleware could not hand over a message");
+                        state.troubles.push(Trouble::Take(error.to_string()));
                     }
                 }
             }
@@ -314,6 +374,7 @@ impl Work for Inbound {
             more |= self.take(&mut state, &subscription);
             next += 1;
         }
+        self.tell(&mut state);
         more
     }
 

@@ -1,5 +1,7 @@
 //! Routes: one for each topic that somebody wants. A route owns the topic's channel, and one half for each direction in use.
 
+#[cfg(all(test, feature = "ros"))]
+mod allocations;
 mod inbound;
 mod outbound;
 mod receivers;
