@@ -2,6 +2,8 @@
 
 mod hop;
 #[allow(dead_code)]
+mod keys;
+#[allow(dead_code)]
 mod results;
 
 use std::process::ExitCode;
