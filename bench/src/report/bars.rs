@@ -66,7 +66,11 @@ pub(super) fn panel(id: &str, title: &str, bars: &[Bar], guide: Option<&Guide>) 
     }
     if let Some(guide) = guide {
         let x = x(guide.at);
-        panel = panel.add(line("guide", (x, head), (x, height)));
+        // Beside the bars only, not through the words above them.
+        for index in 0..bars.len() {
+            let top = head + index as f64 * ROW + 17.0;
+            panel = panel.add(line("guide", (x, top), (x, top + BAR + 4.0)));
+        }
         let class = if x > WIDTH / 2.0 {
             "end quiet"
         } else {

@@ -54,6 +54,10 @@ pub(super) fn panel(id: &str, title: &str, curves: &[(Look, &Distribution)]) -> 
             })
             .collect();
         panel = panel.add(polyline(look, &points));
+        if let Some((x, y)) = points.last() {
+            let tip = format!("{} max: {}", look.label, units::time(times.max as f64));
+            panel = panel.add(with_tip(look.marker(*x, *y), &tip));
+        }
         for percentile in MARKED {
             if let Some(time) = times.at(percentile)
                 && end.at(percentile) < 1.0

@@ -125,15 +125,20 @@ impl Frame {
     }
 }
 
-/// Which of rising positions get a label: the last one, and from there down whatever is far enough apart.
+/// Which of rising positions get a label: both ends, and between them whatever is far enough from its neighbours.
 fn apart(xs: &[f64], distance: f64) -> Vec<usize> {
-    let mut chosen = Vec::new();
-    let mut next = f64::INFINITY;
-    for (index, x) in xs.iter().enumerate().rev() {
-        if next - x >= distance {
+    let Some(last) = xs.len().checked_sub(1) else {
+        return Vec::new();
+    };
+    let mut chosen = vec![0];
+    for (index, x) in xs.iter().enumerate().take(last).skip(1) {
+        let before = chosen.last().map_or(0, |index: &usize| *index);
+        if x - xs[before] >= distance && xs[last] - x >= distance {
             chosen.push(index);
-            next = *x;
         }
+    }
+    if xs[last] - xs[0] >= distance {
+        chosen.push(last);
     }
     chosen
 }
@@ -144,7 +149,8 @@ mod tests {
 
     #[test]
     fn labels_keep_their_distance() {
-        assert_eq!(apart(&[0.0, 30.0, 60.0, 100.0, 120.0], 46.0), [4, 2, 0]);
+        assert_eq!(apart(&[0.0, 30.0, 60.0, 100.0, 120.0], 46.0), [0, 2, 4]);
+        assert_eq!(apart(&[0.0, 30.0], 46.0), [0]);
         assert_eq!(apart(&[], 46.0), Vec::<usize>::new());
     }
 

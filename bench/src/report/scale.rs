@@ -95,7 +95,7 @@ impl Scale {
                     .flat_map(|decade| within.iter().map(move |step| step * 10_f64.powi(decade)))
                     .collect()
             }
-            Kind::Percentile => vec![0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999],
+            Kind::Percentile => vec![50.0, 90.0, 99.0, 99.9, 99.99, 99.999],
         };
         candidates
             .into_iter()
@@ -184,10 +184,10 @@ mod tests {
         assert!(close(scale.at(99.0), 0.5));
         assert!(close(scale.at(99.9), 0.75));
         assert!(close(scale.at(100.0), 1.0));
-        assert_eq!(scale.ticks(), [0.0, 50.0, 90.0, 99.0, 99.9, 99.99]);
+        assert_eq!(scale.ticks(), [50.0, 90.0, 99.0, 99.9, 99.99]);
         // 100 samples do not say what p99.9 is.
-        assert_eq!(Scale::percentiles(100).ticks(), [0.0, 50.0, 90.0, 99.0]);
-        assert_eq!(Scale::percentiles(0).ticks(), [0.0, 50.0, 90.0]);
+        assert_eq!(Scale::percentiles(100).ticks(), [50.0, 90.0, 99.0]);
+        assert_eq!(Scale::percentiles(0).ticks(), [50.0, 90.0]);
     }
 
     #[test]

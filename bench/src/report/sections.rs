@@ -14,6 +14,8 @@ use crate::units;
 #[derive(Debug, Default)]
 pub(super) struct Section {
     pub(super) id: &'static str,
+    /// The title in a word, for the list of sections.
+    pub(super) short: &'static str,
     pub(super) title: &'static str,
     pub(super) lead: &'static str,
     pub(super) who: Vec<Who>,
@@ -60,6 +62,7 @@ pub(super) fn sections(results: &Results, cast: &Cast) -> Vec<Section> {
     sections.retain(|section| !section.figures.is_empty() || !section.tables.is_empty());
     sections.push(Section {
         id: "raw",
+        short: "All numbers",
         title: "All numbers",
         lead: "Everything that was measured, as in results.json.",
         tables: tables::raw(results),
@@ -213,6 +216,7 @@ impl<'a> Maker<'a> {
             .collect();
         Section {
             id: "sizes",
+            short: "Sizes",
             title: "Latency against message size",
             lead: "Both axes are logarithmic. The marker is the median; the whisker reaches up to p99. Panels of one benchmark share \
                    their vertical axis. A flat line means that the size does not matter: nothing is copied.",
@@ -239,6 +243,7 @@ impl<'a> Maker<'a> {
         );
         let mut section = Section {
             id: "percentiles",
+            short: "Percentiles",
             title: "Percentiles: how bad the slow ones are",
             lead: "Each step to the right holds ten times fewer messages: p99 is the slowest one in a hundred. A control loop lives with \
                    the right side of this plot, not with the average. A curve ends where its samples do.",
@@ -300,6 +305,7 @@ impl<'a> Maker<'a> {
         );
         let mut section = Section {
             id: "hops",
+            short: "Hops",
             title: "Where the time goes",
             lead: "Medians of each part of a message's way, from the times that the frame itself carries; the vertical mark is the median of \
                    the whole, which the parts' medians need not add up to. source and received are CLOCK_REALTIME as the middleware gives \
@@ -397,6 +403,7 @@ impl<'a> Maker<'a> {
             .collect();
         Section {
             id: "interference",
+            short: "Interference",
             title: "What receiving costs the inference loop",
             lead: "Turns per second of a loop that computes in the same Python process that subscribes, and keeps the newest message only. \
                    Longer is better. The percentage is the share of what the loop does when it is subscribed to nothing.",
@@ -438,6 +445,7 @@ impl<'a> Maker<'a> {
             .collect();
         Section {
             id: "publish",
+            short: "Publishing",
             title: "Publishing from Python: time in the caller",
             lead: "How long the Python thread is held until it may go on, median. loan: the result is written straight into shared memory, \
                    without any copy; copy: publish(data=array), one copy; array.array: rclpy with the fastest field type that it takes. \
@@ -491,6 +499,7 @@ impl<'a> Maker<'a> {
             .collect();
         Section {
             id: "scale",
+            short: "CPU",
             title: "CPU per message",
             lead: "CPU time of the broker and of the receiving process, divided by the messages received; shorter is better. The publisher is \
                    the same for all and left out.",
@@ -535,6 +544,7 @@ impl<'a> Maker<'a> {
             .collect();
         Section {
             id: "throughput",
+            short: "Throughput",
             title: "Throughput",
             lead: "Messages per second that arrive when the publisher sends as fast as it can. Longer is better; what was lost on the way is in \
                    the tables.",
@@ -548,6 +558,7 @@ impl<'a> Maker<'a> {
         let tables = tables::memory(self.results, benchmark::SOAK);
         Section {
             id: "soak",
+            short: "Memory",
             title: "Memory over a long run",
             lead: "Resident memory of each process at the beginning and at the end.",
             tables: tables.into_iter().collect(),
@@ -608,7 +619,7 @@ fn cpu_bar(look: &Look, measurement: &Measurement, names: &[&str]) -> Option<Bar
             .map(|process| {
                 let time = per_message(process.cpu_s);
                 (
-                    part_class(names, &process.name),
+                    process_class(&process.name).to_owned(),
                     time,
                     format!("{} {}", process.name, units::time(time)),
                 )
@@ -621,6 +632,15 @@ fn cpu_bar(look: &Look, measurement: &Measurement, names: &[&str]) -> Option<Bar
 fn part_class(names: &[&str], name: &str) -> String {
     let index = names.iter().position(|other| *other == name).unwrap_or(0);
     format!("h{}", index % PARTS)
+}
+
+/// Far from each other in the scheme, and not the colours of peers.
+fn process_class(name: &str) -> &'static str {
+    match name {
+        process::BROKER => "h0",
+        process::RECEIVER => "h3",
+        _ => "h7",
+    }
 }
 
 fn part_chips(names: &[&str], present: impl Fn(&str) -> bool) -> Vec<Chip> {
