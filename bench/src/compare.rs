@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
-use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use comfy_table::{ContentArrangement, Table};
 
 use crate::files;
 use crate::results::{Distribution, Measurement, Results};
@@ -139,19 +139,22 @@ fn differences(a: &Results, b: &Results) -> Vec<(String, String, String)> {
 
 fn times(text: &mut String, pairs: &[(&Measurement, &Measurement)]) {
     let mut table = Table::new();
-    table.load_preset(NOTHING).set_header([
-        "benchmark",
-        "peer",
-        "transport",
-        "size",
-        "p50 A",
-        "p50 B",
-        "B/A",
-        "p99 A",
-        "p99 B",
-        "B/A",
-        "",
-    ]);
+    table
+        .load_preset(NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header([
+            "benchmark",
+            "peer",
+            "transport",
+            "size",
+            "p50 A",
+            "p50 B",
+            "B/A",
+            "p99 A",
+            "p99 B",
+            "B/A",
+            "",
+        ]);
     for (a, b) in pairs {
         let (Some(a_times), Some(b_times)) = (&a.latency, &b.latency) else {
             continue;
@@ -200,16 +203,19 @@ fn change(a: &Distribution, b: &Distribution) -> Change {
 
 fn figures(text: &mut String, pairs: &[(&Measurement, &Measurement)]) {
     let mut table = Table::new();
-    table.load_preset(NOTHING).set_header([
-        "benchmark",
-        "peer",
-        "transport",
-        "size",
-        "figure",
-        "A",
-        "B",
-        "B/A",
-    ]);
+    table
+        .load_preset(NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header([
+            "benchmark",
+            "peer",
+            "transport",
+            "size",
+            "figure",
+            "A",
+            "B",
+            "B/A",
+        ]);
     for (a, b) in pairs {
         for (figure, a_value) in &a.figures {
             let Some(b_value) = b.figures.get(figure) else {

@@ -2,8 +2,8 @@
 //!
 //! Each line is a ratio of two measurements of the same run. A line whose measurements are missing says which.
 
-use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use comfy_table::{ContentArrangement, Table};
 
 use crate::keys::{
     SCALE_RATE_HZ, SCALE_TOPICS, benchmark, bytes, figure, peer, process, transport,
@@ -130,8 +130,8 @@ struct Side {
 enum Rule {
     /// The first over the second.
     Ratio(Side, Side),
-    /// The same, and a third over the second to show beside it.
-    RatioBeside(Side, Side, Side),
+    /// The same, and beside it another peer over its own baseline, or over the second where it has none.
+    RatioBeside(Side, Side, &'static [Side; 2]),
     /// Resident memory at the end over that at the beginning, of the worst process.
     Growth(Side),
 }
@@ -309,7 +309,7 @@ const TARGETS: &[Target] = &[
         rule: Rule::RatioBeside(
             ticks(peer::ICEWAY_PYTHON),
             ticks(peer::NONE),
-            ticks(peer::RCLPY),
+            &[ticks(peer::RCLPY), ticks(peer::NONE_RCLPY)],
         ),
     },
     Target {
@@ -375,7 +375,7 @@ pub(crate) fn lines(results: &Results) -> Vec<Line> {
             outcome: match target.rule {
                 Rule::Ratio(ours, other) => ratio(results, &ours, &other, None),
                 Rule::RatioBeside(ours, other, beside) => {
-                    ratio(results, &ours, &other, Some(&beside))
+                    ratio(results, &ours, &other, Some(beside))
                 }
                 Rule::Growth(side) => growth(results, &side),
             },
@@ -392,6 +392,7 @@ fn table(lines: &[Line]) -> Table {
     let mut table = Table::new();
     table
         .load_preset(NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(["", "measured", "reach", "", "values"]);
     for line in lines {
         table.add_row([
@@ -476,7 +477,7 @@ impl Side {
     }
 }
 
-fn ratio(results: &Results, ours: &Side, other: &Side, beside: Option<&Side>) -> Outcome {
+fn ratio(results: &Results, ours: &Side, other: &Side, beside: Option<&[Side; 2]>) -> Outcome {
     let (our, their) = (ours.candidates(results), other.candidates(results));
     let (Some(&(our, our_value)), false) = (our.first(), their.is_empty()) else {
         let sides = [(ours, our.is_empty()), (other, their.is_empty())];
@@ -488,11 +489,7 @@ fn ratio(results: &Results, ours: &Side, other: &Side, beside: Option<&Side>) ->
                 .collect(),
         );
     };
-    // Of several (more than one rate in a run), the one at our rate.
-    let (their, their_value) = their
-        .iter()
-        .find(|(their, _)| same_rate(our, their))
-        .unwrap_or(&their[0]);
+    let (their, their_value) = alike(our, &their);
     if *their_value <= 0.0 {
         return Outcome::Missing(vec![format!("{} above 0", other.describe())]);
     }
@@ -503,21 +500,42 @@ fn ratio(results: &Results, ours: &Side, other: &Side, beside: Option<&Side>) ->
     if ours.transports.len() > 1 && our.transport != their.transport {
         values += &format!(" (transports {} and {})", our.transport, their.transport);
     }
-    if let Some(beside) = beside {
-        values += &match beside.candidates(results).first() {
-            Some((measurement, value)) => format!(
-                "; {} {} = {} ×",
+    if let Some([beside, baseline]) = beside {
+        let (found, baselines) = (beside.candidates(results), baseline.candidates(results));
+        values += &if found.is_empty() {
+            format!("; not measured: {}", beside.describe())
+        } else {
+            let (measurement, value) = alike(our, &found);
+            let baseline = match baselines.is_empty() {
+                true => *their_value,
+                false => alike(measurement, &baselines).1,
+            };
+            format!(
+                "; {} {} / {} = {} ×",
                 measurement.peer,
                 beside.show(*value),
-                units::ratio(value / their_value)
-            ),
-            None => format!("; not measured: {}", beside.describe()),
+                beside.show(baseline),
+                units::ratio(value / baseline)
+            )
         };
     }
     Outcome::Measured {
         ratio: our_value / their_value,
         values,
     }
+}
+
+/// Of several candidates (more than one rate or transport in a run), the one that was measured like ours. There is at least one.
+fn alike<'a, 'r>(
+    our: &Measurement,
+    candidates: &'a [(&'r Measurement, f64)],
+) -> &'a (&'r Measurement, f64) {
+    let alike = |other: &Measurement| (same_rate(our, other), our.transport == other.transport);
+    candidates
+        .iter()
+        .rev()
+        .max_by_key(|(other, _)| alike(other))
+        .unwrap_or(&candidates[0])
 }
 
 fn same_rate(one: &Measurement, other: &Measurement) -> bool {
@@ -547,15 +565,28 @@ fn growth(results: &Results, side: &Side) -> Outcome {
         Some((ratio, process)) => Outcome::Measured {
             ratio,
             values: format!(
-                "{}: {:.1} MB / {:.1} MB after {} s",
+                "{}: {:.1} MB / {:.1} MB after {} s{}",
                 process.name,
                 process.resident[1] as f64 / 1e6,
                 process.resident[0] as f64 / 1e6,
                 units::number(process.wall_s.round()),
+                shm_growth(results),
             ),
         },
         None => Outcome::Missing(vec![side.describe()]),
     }
+}
+
+/// Shared memory of the bus belongs to no process alone: it is shown beside.
+fn shm_growth(results: &Results) -> String {
+    results
+        .measurements
+        .iter()
+        .filter(|m| m.benchmark == benchmark::SOAK)
+        .find_map(|m| m.figures.get(figure::SHM_GROWTH_BYTES))
+        .map_or_else(String::new, |grown| {
+            format!("; shared memory {:+.1} MB", grown / 1e6)
+        })
 }
 
 #[cfg(test)]
@@ -664,7 +695,7 @@ mod tests {
         assert!(
             line(&results, "inference")
                 .detail()
-                .contains("; rclpy 31.9 = 0.399 ×")
+                .contains("; rclpy 31.9 / 82 = 0.389 ×")
         );
         results
             .measurements

@@ -61,19 +61,23 @@ pub(crate) fn run() -> Results {
     }
     for bytes in [bytes::SMALL, bytes::IMAGE] {
         for (peer, transport, per_byte) in [
-            (peer::ICEWAY_PYTHON_COPY, transport::NONE, 0.11),
-            (peer::ICEWAY_PYTHON_LOAN, transport::NONE, 0.0),
+            (peer::ICEWAY_PYTHON_COPY, transport::DEFAULT, 0.11),
+            (peer::ICEWAY_PYTHON_LOAN, transport::DEFAULT, 0.0),
             (peer::RCLPY_ARRAY, transport::DEFAULT, 0.9),
         ] {
             let median = 14_000 + (bytes as f64 * per_byte) as u64;
             let mut measurement = latency(peer, transport, bytes, median);
             measurement.benchmark = benchmark::PUBLISH.to_owned();
-            measurement.hops.clear();
+            measurement.hops = vec![Hop {
+                name: "publish → a ROS subscriber has it".to_owned(),
+                time: distribution(3 * median),
+            }];
             measurements.push(measurement);
         }
     }
     for (peer, ticks) in [
         (peer::NONE, 80.0),
+        (peer::NONE_RCLPY, 82.0),
         (peer::ICEWAY_PYTHON, 77.1),
         (peer::RCLPY, 31.9),
     ] {
@@ -132,6 +136,7 @@ pub(crate) fn run() -> Results {
             process_of(process::RECEIVER, 3600.0, 120.0, [64 << 20, 65 << 20]),
         ]
         .into(),
+        figures: BTreeMap::from([(figure::SHM_GROWTH_BYTES.to_owned(), 0.0)]),
         ..latency(
             peer::ICEWAY_PYTHON,
             transport::SHM,
@@ -177,11 +182,12 @@ pub(crate) fn run() -> Results {
 pub(crate) fn latency(peer: &str, transport: &str, bytes: u64, median: u64) -> Measurement {
     let hops: &[(&str, f64)] = match peer {
         peer::ICEWAY_PYTHON => &[
-            ("source → received", 0.55),
+            ("publish → source", 0.05),
+            ("source → received", 0.5),
             ("received → taken", 0.05),
             ("taken → sent", 0.2),
             ("sent → woken", 0.12),
-            ("woken → in Python", 0.06),
+            ("woken → array", 0.06),
         ],
         peer::ICEWAY_RUST => &[
             ("source → received", 0.6),

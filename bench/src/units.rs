@@ -33,8 +33,8 @@ pub(crate) fn bytes(bytes: u64) -> String {
     let value = bytes as f64;
     match bytes {
         ..1_000 => format!("{bytes} B"),
-        ..1_000_000 => format!("{:.1} kB", value / 1e3),
-        ..1_000_000_000 => format!("{:.1} MB", value / 1e6),
+        1_000..1_000_000 => format!("{:.1} kB", value / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", value / 1e6),
         _ => format!("{:.1} GB", value / 1e9),
     }
 }

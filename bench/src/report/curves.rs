@@ -46,7 +46,7 @@ pub(super) fn panel(id: &str, title: &str, curves: &[(Look, &Distribution)]) -> 
             .filter(|(percentile, _)| *percentile >= 100.0 || end.at(*percentile) < 1.0)
             .map(|(percentile, time)| {
                 let percentile = if *percentile >= 100.0 {
-                    100.0 - 100.0 / times.count.max(10) as f64
+                    100.0 - 50.0 / times.count.max(10) as f64
                 } else {
                     *percentile
                 };

@@ -42,7 +42,7 @@ const KNOWN: [(&str, &str); 7] = [
     ),
     (
         peer::SHARED_MEMORY,
-        "A seqlock ring in raw shared memory: one writer, no queue, no types, nothing is counted, and the reader copies each message.",
+        "A seqlock ring in raw shared memory, the floor: one writer, no discovery, no types, no wake-up (the reader spins on a core of its own), and the writer may overwrite what is being read.",
     ),
     (
         peer::MEMCPY,

@@ -111,9 +111,9 @@ impl Scale {
     }
 }
 
-/// How many nines the largest of so many samples stands for.
+/// How many nines the largest of so many samples stands for: half a sample beyond the last but one.
 fn nines_of(samples: u64) -> f64 {
-    (samples.max(10) as f64).log10().min(MOST_NINES)
+    (2.0 * samples.max(10) as f64).log10().min(MOST_NINES)
 }
 
 fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
@@ -178,13 +178,13 @@ mod tests {
 
     #[test]
     fn percentiles_are_spread_by_their_nines() {
-        let scale = Scale::percentiles(10_000);
+        let scale = Scale::percentiles(50_000);
         assert!(close(scale.at(0.0), 0.0));
-        assert!(close(scale.at(90.0), 0.25));
-        assert!(close(scale.at(99.0), 0.5));
-        assert!(close(scale.at(99.9), 0.75));
+        assert!(close(scale.at(90.0), 0.2));
+        assert!(close(scale.at(99.0), 0.4));
+        assert!(close(scale.at(99.9), 0.6));
         assert!(close(scale.at(100.0), 1.0));
-        assert_eq!(scale.ticks(), [50.0, 90.0, 99.0, 99.9, 99.99]);
+        assert_eq!(scale.ticks(), [50.0, 90.0, 99.0, 99.9, 99.99, 99.999]);
         // 100 samples do not say what p99.9 is.
         assert_eq!(Scale::percentiles(100).ticks(), [50.0, 90.0, 99.0]);
         assert_eq!(Scale::percentiles(0).ticks(), [50.0, 90.0]);

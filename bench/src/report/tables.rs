@@ -21,7 +21,7 @@ pub(super) struct Row {
 /// Percentiles to show when a run notes too many for a table.
 const USUAL: [f64; 9] = [0.0, 25.0, 50.0, 75.0, 90.0, 99.0, 99.9, 99.99, 100.0];
 /// More columns than this nobody reads.
-const MOST: usize = 24;
+const MOST: usize = 40;
 
 /// Every table of the last section.
 pub(super) fn raw(results: &Results) -> Vec<Table> {
