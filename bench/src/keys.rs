@@ -55,7 +55,7 @@ pub(crate) mod peer {
 pub(crate) mod transport {
     /// The middleware as it is installed.
     pub(crate) const DEFAULT: &str = "default";
-    /// The publisher runs with the Fast DDS profile `config/fastdds_shm.xml`.
+    /// The ROS processes run with the Fast DDS profile `config/fastdds_shm.xml`.
     pub(crate) const SHM: &str = "shm";
     /// No middleware on the way.
     pub(crate) const NONE: &str = "none";

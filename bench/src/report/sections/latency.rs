@@ -219,10 +219,11 @@ fn hop_meaning(name: &str) -> Option<&'static str> {
             "The middleware: from the publisher's stamp until the subscriber's middleware has the whole message."
         }
         "received → taken" => {
-            "In the receiving ROS process (the broker, for iceway): waking up, and beginning to take it."
+            "In the receiving ROS process: waking up and taking. For iceway that is the broker, and holds the one copy of the way, \
+             from the middleware into shared memory; for native-take it ends in private memory."
         }
         "taken → sent" => {
-            "In the broker: taking the message into shared memory, the one copy of the way, and sending it."
+            "In the broker: filling in the header and handing the frame to its receivers."
         }
         "sent → woken" => {
             "From the broker's send until the receiver runs again: the operating system."
