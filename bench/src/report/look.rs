@@ -1,5 +1,7 @@
 //! How each peer looks, everywhere in the report: its colour, its marker, its place in lists, and what it leaves out.
 
+use std::collections::BTreeSet;
+
 use svg::node::element::Path;
 
 use crate::keys::peer;
@@ -10,7 +12,7 @@ use crate::results::Results;
 pub(super) struct Look {
     /// The peer's name in `results.json`.
     pub(super) label: String,
-    /// `c0`…`c9`, and `variant` for `peer:variant`.
+    /// `c0`…`c9`, and for the variants of a peer `v1`, `v2`, … by their alphabetical order.
     pub(super) class: String,
     place: usize,
 }
@@ -57,10 +59,15 @@ const KNOWN: [(&str, &str); 7] = [
 /// Colours for peers that are not known by name.
 const OTHERS: usize = 3;
 
+/// More variants of one peer than this look alike.
+const VARIANTS: usize = 3;
+
 /// All peers of a run; unknown ones get colours by their alphabetical order.
 #[derive(Debug)]
 pub(super) struct Cast {
     others: Vec<String>,
+    /// Names with a colon.
+    variants: BTreeSet<String>,
 }
 
 impl Cast {
@@ -73,7 +80,11 @@ impl Cast {
             .collect();
         others.sort();
         others.dedup();
-        Self { others }
+        let peers = results.measurements.iter().map(|m| m.peer.clone());
+        Self {
+            others,
+            variants: peers.filter(|peer| peer.contains(':')).collect(),
+        }
     }
 
     pub(super) fn look(&self, peer: &str) -> Look {
@@ -86,13 +97,18 @@ impl Cast {
                 (KNOWN.len() + index, KNOWN.len() + index % OTHERS)
             }
         };
+        let mut class = format!("c{colour}");
+        if peer != family {
+            let siblings = self
+                .variants
+                .iter()
+                .filter(|other| self::family(other) == family);
+            let index = siblings.take_while(|other| *other != peer).count();
+            class += &format!(" v{}", index.min(VARIANTS - 1) + 1);
+        }
         Look {
             label: peer.to_owned(),
-            class: if peer == family {
-                format!("c{colour}")
-            } else {
-                format!("c{colour} variant")
-            },
+            class,
             place,
         }
     }
@@ -155,18 +171,25 @@ mod tests {
     #[test]
     fn a_peer_has_one_colour_and_variants_share_it() {
         let results = Results {
-            measurements: ["zenoh-python", "rclpy", "dora", "iceway-python:spin"]
-                .map(|peer| Measurement {
-                    peer: peer.to_owned(),
-                    ..Measurement::default()
-                })
-                .into(),
+            measurements: [
+                "zenoh-python",
+                "rclpy:b",
+                "dora",
+                "iceway-python:spin",
+                "rclpy:a",
+            ]
+            .map(|peer| Measurement {
+                peer: peer.to_owned(),
+                ..Measurement::default()
+            })
+            .into(),
             ..Results::default()
         };
         let cast = Cast::of(&results);
         assert_eq!(cast.look("iceway-python").class, "c0");
-        assert_eq!(cast.look("iceway-python:spin").class, "c0 variant");
-        assert_eq!(cast.look("rclpy:array.array").class, "c2 variant");
+        assert_eq!(cast.look("iceway-python:spin").class, "c0 v1");
+        assert_eq!(cast.look("rclpy:a").class, "c2 v1");
+        assert_eq!(cast.look("rclpy:b").class, "c2 v2");
         assert_eq!(cast.look("dora").class, "c7");
         assert_eq!(cast.look("zenoh-python").class, "c8");
         let names: Vec<_> = cast

@@ -37,8 +37,11 @@ impl Maker<'_> {
                     let (_, m) = group.iter().find(|(_, m)| m.peer == name)?;
                     m.figures.get(figure::TICKS_PER_S).copied()
                 };
+                let (alone, subscribed): (Vec<_>, Vec<_>) = group
+                    .iter()
+                    .partition(|(_, m)| m.peer.starts_with(peer::NONE));
                 let mut bars = Vec::new();
-                for (look, m) in group {
+                for (look, m) in alone.into_iter().chain(subscribed) {
                     let Some(ticks) = m.figures.get(figure::TICKS_PER_S).copied() else {
                         continue;
                     };
@@ -47,7 +50,7 @@ impl Maker<'_> {
                     match m.peer.strip_prefix(peer::NONE) {
                         Some(rest) => {
                             let whose = rest.strip_prefix(':').unwrap_or(peer::ICEWAY_PYTHON);
-                            label = format!("unsubscribed, in the process of {whose}");
+                            label = format!("unsubscribed, {whose}'s process");
                         }
                         // Against the same process without subscriptions; interpreters differ in speed.
                         None => {

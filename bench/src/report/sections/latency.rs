@@ -225,9 +225,7 @@ fn hop_meaning(name: &str) -> Option<&'static str> {
         "taken → sent" => {
             "In the broker: filling in the header and handing the frame to its receivers."
         }
-        "sent → woken" => {
-            "From the broker's send until the receiver runs again: the operating system."
-        }
+        "sent → woken" => "From the send until the receiver runs again: the operating system.",
         "woken → array" => "In the receiver: from running to an ndarray in hand.",
         "woken → in hand" => {
             "In the receiver: from running to the frame in hand, without Python."
