@@ -264,3 +264,73 @@ fn transport_place(transport: &str) -> usize {
         .position(|known| *known == transport)
         .unwrap_or(order.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::{figure, peer};
+    use crate::sample;
+
+    fn of(measurements: Vec<Measurement>) -> Vec<Section> {
+        let results = Results {
+            measurements,
+            ..Results::default()
+        };
+        sections(&results, &Cast::of(&results))
+    }
+
+    fn find<'a>(sections: &'a [Section], id: &str) -> &'a Section {
+        let found = sections.iter().find(|section| section.id == id);
+        found.unwrap_or_else(|| panic!("there is no section {id}"))
+    }
+
+    #[test]
+    fn a_run_has_the_sections_that_it_measured() {
+        let sections = of(vec![sample::latency("rclpy", "default", 256, 1000)]);
+        let ids: Vec<_> = sections.iter().map(|section| section.id).collect();
+        // One size makes no line against size, and rclpy has no hops.
+        assert_eq!(ids, ["percentiles", "raw"]);
+    }
+
+    #[test]
+    fn sizes_of_no_line_are_folded_unless_they_are_all_there_is() {
+        let odd = || sample::latency("rclpy", "default", 1000, 1000);
+        let alone = of(vec![odd()]);
+        let percentiles = find(&alone, "percentiles");
+        assert_eq!((percentiles.figures.len(), percentiles.more.len()), (1, 0));
+        let both = of(vec![odd(), sample::latency("rclpy", "default", 256, 1000)]);
+        let percentiles = find(&both, "percentiles");
+        assert_eq!((percentiles.figures.len(), percentiles.more.len()), (1, 1));
+    }
+
+    #[test]
+    fn the_same_peer_at_two_rates_is_told_apart() {
+        let mut fast = sample::latency("rclpy", "default", 256, 1000);
+        fast.rate_hz = 500.0;
+        let sections = of(vec![fast, sample::latency("rclpy", "default", 256, 1000)]);
+        let labels: Vec<_> = find(&sections, "percentiles").figures[0]
+            .legend
+            .iter()
+            .map(|chip| chip.label.as_str())
+            .collect();
+        assert_eq!(labels, ["rclpy, 30 Hz", "rclpy, 500 Hz"]);
+    }
+
+    #[test]
+    fn ticks_are_shares_of_the_same_process() {
+        let ticks = |peer: &str, ticks: f64| Measurement {
+            benchmark: benchmark::INTERFERENCE.to_owned(),
+            peer: peer.to_owned(),
+            figures: [(figure::TICKS_PER_S.to_owned(), ticks)].into(),
+            ..Measurement::default()
+        };
+        let sections = of(vec![
+            ticks(peer::NONE, 100.0),
+            ticks(peer::NONE_RCLPY, 50.0),
+            ticks(peer::ICEWAY_PYTHON, 95.0),
+            ticks(peer::RCLPY, 20.0),
+        ]);
+        let svg = &find(&sections, "interference").figures[0].svg;
+        assert!(svg.contains("95 ticks/s · 95 %") && svg.contains("20 ticks/s · 40 %"));
+    }
+}
