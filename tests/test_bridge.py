@@ -1,6 +1,7 @@
 """The main job between real processes: ROS nodes ↔ broker ↔ AI processes."""
 
 import hashlib
+import signal
 
 import numpy as np
 import pytest
@@ -243,6 +244,53 @@ def test_ai_to_ai_without_ros(world):
         pub.publish(values=np.array([1, 2, 3], np.float32), label="x")
         ai.do("msg = sub.recv(timeout=20)")
         assert ai.get("[msg.values.tolist(), msg.label]") == [[1, 2, 3], "x"]
+
+
+def test_ai_publisher_that_ends_at_once_reaches_ai_processes(world):
+    """A writer that closes right after its first message: receivers in other processes have it all the same."""
+    world.broker(ros=False)
+    receivers = [world.ai(), world.ai()]
+    definition = "int32 data"
+    for ai in receivers:
+        ai.do(f"sub = bus.subscribe('/n', 'demo_msgs/msg/Number', definition={definition!r}, depth=64)")
+    with iceway.connect() as bus:
+        for n in range(30):
+            with bus.advertise("/n", "demo_msgs/msg/Number", definition=definition) as pub:
+                pub.publish(data=n)
+    code = f"import iceway\nwith iceway.connect() as bus:\n    bus.advertise('/n', 'demo_msgs/msg/Number', definition={definition!r}).publish(data=30)"
+    result = world.run(world.python, "-c", code)
+    assert result.returncode == 0, result.stderr
+    for ai in receivers:
+        assert ai.get("sorted(sub.recv(timeout=20).data for _ in range(31))") == list(range(31))
+
+
+def test_stopped_receiver_does_not_hold_up_a_new_writer(world):
+    """A new writer is introduced to every receiver; one that does not answer is given up."""
+    world.broker(ros=False)
+    stuck = world.ai()
+    stuck.do("sub = bus.subscribe('/n', 'demo_msgs/msg/Number', definition='int32 data')")
+    stuck.signal(signal.SIGSTOP)
+    with iceway.connect() as bus, bus.advertise("/n", "demo_msgs/msg/Number", definition="int32 data") as pub:
+        pub.publish(data=1)
+        stuck.signal(signal.SIGCONT)
+        assert stuck.get("sub.recv(timeout=20).data") == 1
+
+
+def test_incompatible_qos_is_told(world):
+    """A subscription that asks for more than the publisher offers hears so, with both profiles in words."""
+    broker = world.broker()
+    peer = world.ros_peer()
+    peer.do("peer.advertise('/n', 'std_msgs/msg/Int32', reliable=False)")
+    with iceway.connect() as bus:
+        sub = bus.subscribe("/n", qos={"reliability": "reliable"})
+        broker.wait_for_log("a publisher's QoS does not fit")
+        notices = []
+        while not notices:
+            with pytest.raises(iceway.Timeout):
+                sub.recv(timeout=0.1)
+            notices = bus.notices()
+    assert notices[0].topic == "/n"
+    assert "reliable" in notices[0].message and "best" in notices[0].message, notices
 
 
 def test_custom_interface_package_without_rebuilding_the_broker(world, tmp_path):

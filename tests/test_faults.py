@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import BROKER
 
 import iceway
 
@@ -273,7 +274,7 @@ def test_broker_says_what_is_wrong_with_its_arguments(world, tmp_path):
         (("--topic", "a b"), "a b"),
         (("--ros-args", "-r", "nonsense"), "nonsense"),
     ]:
-        result = world.run(world.root / "target/release/iceway", "run", *arguments, ros=True)
+        result = world.run(BROKER, "run", *arguments, ros=True)
         assert result.returncode != 0
         assert expected in result.stderr
         assert "panicked" not in result.stderr
@@ -282,6 +283,6 @@ def test_broker_says_what_is_wrong_with_its_arguments(world, tmp_path):
 
 def test_client_commands_without_a_broker(world):
     for command in (["topics"], ["echo", "/x"], ["hz", "/x"], ["stats"]):
-        result = world.run(world.root / "target/release/iceway", *command, "--timeout", "0.2")
+        result = world.run(BROKER, *command, "--timeout", "0.2")
         assert result.returncode != 0
         assert "iceway run" in result.stderr

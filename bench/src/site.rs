@@ -21,6 +21,9 @@ pub(crate) struct SiteArgs {
     /// The broker.
     #[arg(long, value_name = "FILE")]
     broker: Option<PathBuf>,
+    /// Fast DDS profile of transport `shm`.
+    #[arg(long, value_name = "FILE")]
+    profile: Option<PathBuf>,
     /// ROS domain of the run; nothing else may use it meanwhile.
     #[arg(long, value_name = "N")]
     domain: Option<u32>,
@@ -66,6 +69,7 @@ pub(crate) struct Site {
     pub(crate) root: PathBuf,
     pub(crate) python: PathBuf,
     pub(crate) broker: PathBuf,
+    profile: PathBuf,
     domain: u32,
     folder: tempfile::TempDir,
     interrupted: Arc<AtomicBool>,
@@ -83,6 +87,12 @@ impl Site {
             .clone()
             .unwrap_or_else(|| root.join(".venv/bin/python"));
         let broker = args.broker.clone().unwrap_or(beside);
+        let profile = match &args.profile {
+            Some(own) => own
+                .canonicalize()
+                .with_context(|| format!("{}", own.display()))?,
+            None => root.join("config/fastdds_shm.xml"),
+        };
         for (file, what) in [
             (&python, "a Python with the package iceway (--python)"),
             (&broker, "the broker (--broker)"),
@@ -103,6 +113,7 @@ impl Site {
             root,
             python,
             broker,
+            profile,
             domain: args.domain.unwrap_or(150 + std::process::id() % 20),
             folder: tempfile::Builder::new().prefix("iwb").tempdir_in("/tmp")?,
             interrupted,
@@ -169,8 +180,7 @@ impl Site {
             .env("OMP_NUM_THREADS", "1")
             .env_remove("FASTRTPS_DEFAULT_PROFILES_FILE");
         if transport == Some(Transport::Shm) {
-            let profile = self.root.join("config/fastdds_shm.xml");
-            command.env("FASTRTPS_DEFAULT_PROFILES_FILE", profile);
+            command.env("FASTRTPS_DEFAULT_PROFILES_FILE", &self.profile);
         }
         Ok(command)
     }

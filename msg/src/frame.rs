@@ -25,8 +25,8 @@ pub struct FrameFlags(pub u16);
 impl FrameFlags {
     /// No flag.
     pub const NONE: Self = Self(0);
-    /// A retained frame of a latched topic, sent again for the one receiver named by
-    /// [`FrameHeader::target`]; every other receiver skips it.
+    /// A retained frame of a latched topic, sent again for the receiver named by [`FrameHeader::target`], or for
+    /// all that have not had it.
     pub const RETAINED: Self = Self(1);
 
     /// True if every bit of `other` is set.
@@ -60,7 +60,7 @@ pub struct FrameHeader {
     pub seq: u64,
     /// Participant id of the writer.
     pub origin: u64,
-    /// With [`FrameFlags::RETAINED`]: participant id of the only receiver.
+    /// With [`FrameFlags::RETAINED`]: id of the only receiver, or [`FrameHeader::TO_ALL`].
     pub target: u64,
     /// Frames of this route lost before shared memory so far: middleware gaps and drops at the broker.
     pub lost_before: u64,
@@ -120,6 +120,9 @@ impl Default for FrameHeader {
 }
 
 impl FrameHeader {
+    /// [`FrameHeader::target`] of a retained frame for all receivers that have not had it.
+    pub const TO_ALL: u64 = 0;
+
     /// The flags as a set.
     #[must_use]
     pub const fn flags(&self) -> FrameFlags {

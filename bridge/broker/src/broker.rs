@@ -4,15 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use iceway_bus::control::{ErrorCode as Code, Qos, Role, RouteReply, StatsReply, TopicInfo};
+use iceway_bus::control::{
+    ErrorCode as Code, Event, Qos, Role, RouteReply, Severity, StatsReply, TopicInfo,
+};
 use iceway_bus::{BusNode, TopicName};
 use iceway_msg::TypeName;
 use parking_lot::{Condvar, Mutex};
 
+use crate::clients::Clients;
 use crate::config::Config;
 use crate::lanes::Lanes;
 use crate::refusal::Refusal;
-use crate::ros::{QosWish, RosSide, Wake};
+use crate::ros::{QosWish, Report, RosSide, Wake};
 use crate::routes::{Demand, Route, RouteTable, Site};
 use crate::types::{MessageType, Types};
 
@@ -23,6 +26,7 @@ pub(crate) struct Broker {
     pub(crate) config: Config,
     pub(crate) node: BusNode,
     pub(crate) ros: Option<RosSide>,
+    pub(crate) clients: Clients,
     lanes: Lanes,
     types: Types,
     routes: RouteTable,
@@ -36,6 +40,8 @@ pub(crate) struct Broker {
 
 /// A client's claim on a route; given back by [`Broker::release`].
 pub(crate) struct Claim {
+    /// The number by which the client names it.
+    pub(crate) id: u64,
     pub(crate) route: Arc<Route>,
     pub(crate) role: Role,
 }
@@ -58,6 +64,7 @@ impl Broker {
             config,
             node,
             ros,
+            clients: Clients::default(),
             lanes,
             types: Types::default(),
             routes: RouteTable::default(),
@@ -94,8 +101,9 @@ impl Broker {
         )?;
         let schema = &route.message_type.schema;
         let retained = route.retained_depth();
+        let id = self.next_claim.fetch_add(1, Ordering::Relaxed);
         let reply = RouteReply {
-            route: self.next_claim.fetch_add(1, Ordering::Relaxed),
+            route: id,
             channel: topic.to_string(),
             topic: topic.to_string(),
             type_name: schema.type_name().to_string(),
@@ -107,6 +115,7 @@ impl Broker {
         };
         Ok((
             Claim {
+                id,
                 route,
                 role: ask.role,
             },
@@ -120,6 +129,7 @@ impl Broker {
     }
 
     pub(crate) fn release(&self, claim: &Claim) {
+        claim.route.receivers.remove(claim.id);
         claim.route.release(claim.role);
     }
 
@@ -262,10 +272,21 @@ impl Broker {
         loop {
             match ros.wait() {
                 Wake::GraphChanged => self.graph_changed(ros),
-                Wake::Report(sentences) => sentences.iter().for_each(|s| tracing::warn!("{s}")),
+                Wake::Report(reports) => reports.into_iter().for_each(|report| self.report(report)),
                 Wake::Stopped => return,
             }
         }
+    }
+
+    /// Something that a person should know, wherever they look: in the log, or in a client.
+    fn report(&self, report: Report) {
+        let Report { topic, sentence } = report;
+        tracing::warn!("{topic}: {sentence}");
+        self.clients.tell(&Event::Notice {
+            severity: Severity::Warning,
+            topic: Some(topic),
+            message: sentence,
+        });
     }
 
     fn graph_changed(&self, ros: &RosSide) {

@@ -4,6 +4,7 @@
 
 mod broker;
 mod cli;
+mod clients;
 mod config;
 mod counters;
 mod environment;

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::Context;
-use iceway_bus::control::{Listener, ResponseWriter};
+use iceway_bus::control::Listener;
 use iceway_bus::{BrokerInfo, BrokerLock, BusNode, Domain};
-use parking_lot::Mutex;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -47,7 +46,6 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<()> {
     listener.set_nonblocking(false)?;
     let broker = Arc::new(Broker::new(config, node, ros)?);
     logging::also_to_rosout(Arc::downgrade(&broker));
-    let connections = Arc::new(Connections::default());
 
     let mut threads = Vec::new();
     let mut spawn = |name: &str, run: Box<dyn FnOnce() + Send>| -> anyhow::Result<()> {
@@ -68,11 +66,8 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<()> {
         spawn("ros", Box::new(move || broker.follow_ros()))?;
     }
     {
-        let (broker, connections) = (Arc::clone(&broker), Arc::clone(&connections));
-        spawn(
-            "accept",
-            Box::new(move || accept(&broker, &listener, &connections)),
-        )?;
+        let broker = Arc::clone(&broker);
+        spawn("accept", Box::new(move || accept(&broker, &listener)))?;
     }
     broker.pin_topics();
     tracing::info!(
@@ -84,7 +79,7 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<()> {
     let signal = signals.forever().next();
     tracing::info!(signal, "ending");
     broker.stop();
-    connections.close();
+    broker.clients.close();
     // Wakes the thread that waits for clients.
     drop(UnixStream::connect(domain.broker_sock()));
     for thread in threads {
@@ -97,28 +92,8 @@ pub(crate) fn run(args: RunArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The open connections, to be closed at the end.
-#[derive(Default)]
-struct Connections(Mutex<Vec<(u64, ResponseWriter)>>);
-
-impl Connections {
-    fn add(&self, id: u64, writer: ResponseWriter) {
-        self.0.lock().push((id, writer));
-    }
-
-    fn remove(&self, id: u64) {
-        self.0.lock().retain(|(open, _)| *open != id);
-    }
-
-    fn close(&self) {
-        for (_, writer) in self.0.lock().iter() {
-            writer.shutdown();
-        }
-    }
-}
-
 /// Takes new connections; each gets a thread, since a request may wait for a topic.
-fn accept(broker: &Arc<Broker>, listener: &Listener, connections: &Arc<Connections>) {
+fn accept(broker: &Arc<Broker>, listener: &Listener) {
     let mut id = 0;
     let mut sessions: Vec<thread::JoinHandle<()>> = Vec::new();
     loop {
@@ -138,21 +113,21 @@ fn accept(broker: &Arc<Broker>, listener: &Listener, connections: &Arc<Connectio
         }
         id += 1;
         sessions.retain(|session| !session.is_finished());
-        connections.add(id, connection.writer());
-        let (broker, open) = (Arc::clone(broker), Arc::clone(connections));
+        broker.clients.add(id, connection.writer());
+        let serving = Arc::clone(broker);
         let started = thread::Builder::new().name("client".into()).spawn(move || {
-            session::serve(&broker, connection);
-            open.remove(id);
+            session::serve(&serving, connection);
+            serving.clients.remove(id);
         });
         match started {
             Ok(session) => sessions.push(session),
             Err(error) => {
                 tracing::warn!(%error, "cannot start a thread for a new client");
-                connections.remove(id);
+                broker.clients.remove(id);
             }
         }
     }
-    connections.close();
+    broker.clients.close();
     for session in sessions {
         let _ = session.join();
     }

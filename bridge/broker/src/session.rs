@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use iceway_bus::control::{
-    Connection, ErrorBody, ErrorCode, Hello, HelloReply, Incoming, Op, PROTOCOL, Reply, Role,
-    TypeReply, check_hello,
+    Connection, ErrorBody, ErrorCode, Hello, HelloReply, Incoming, Op, PROTOCOL, Reply,
+    ResponseWriter, Role, TypeReply, check_hello,
 };
 
 use crate::broker::{Ask, Broker, Claim};
 use crate::refusal::Refusal;
+use crate::routes::Answer;
 
 /// A client may ask the broker to wait no longer than this for a topic.
 const MAX_TOPIC_WAIT: Duration = Duration::from_secs(60);
@@ -19,12 +20,17 @@ const MAX_TOPIC_WAIT: Duration = Duration::from_secs(60);
 pub(crate) fn serve(broker: &Arc<Broker>, mut connection: Connection) {
     let mut session = Session {
         broker,
+        writer: connection.writer(),
         client: None,
         claims: HashMap::new(),
     };
     loop {
         let (id, outcome) = match connection.read_request() {
-            Incoming::Request(request) => (request.id, session.answer(request.op)),
+            Incoming::Request(request) => match session.answer(request.id, request.op) {
+                Ok(Some(reply)) => (request.id, Ok(reply)),
+                Ok(None) => continue,
+                Err(error) => (request.id, Err(error)),
+            },
             Incoming::Malformed { id, error } => (id, Err(error)),
             Incoming::Closed { reason } => {
                 session.end(&reason);
@@ -40,22 +46,24 @@ pub(crate) fn serve(broker: &Arc<Broker>, mut connection: Connection) {
 
 struct Session<'a> {
     broker: &'a Broker,
+    writer: ResponseWriter,
     /// Known after `hello`.
     client: Option<Hello>,
     claims: HashMap<u64, Claim>,
 }
 
 impl Session<'_> {
-    fn answer(&mut self, op: Op) -> Result<Reply, ErrorBody> {
-        match op {
-            Op::Hello(hello) => self.hello(hello),
+    /// The answer to a request; `None` if it is given later, by an [`Answer`].
+    fn answer(&mut self, id: u64, op: Op) -> Result<Option<Reply>, ErrorBody> {
+        let reply = match op {
+            Op::Hello(hello) => self.hello(hello)?,
             _ if self.client.is_none() => {
-                Err(ErrorBody::new(ErrorCode::BadRequest, "say hello first"))
+                return Err(ErrorBody::new(ErrorCode::BadRequest, "say hello first"));
             }
-            Op::Topics {} => Ok(Reply::Topics {
+            Op::Topics {} => Reply::Topics {
                 topics: self.broker.topics(),
-            }),
-            Op::Describe { type_name } => Ok(Reply::Type(self.describe(&type_name)?)),
+            },
+            Op::Describe { type_name } => Reply::Type(self.describe(&type_name)?),
             Op::Subscribe {
                 topic,
                 type_name,
@@ -70,7 +78,7 @@ impl Session<'_> {
                 qos: qos.as_ref(),
                 role: Role::Subscriber,
                 timeout: Duration::from_millis(timeout_ms).min(MAX_TOPIC_WAIT),
-            }),
+            })?,
             Op::Advertise {
                 topic,
                 type_name,
@@ -83,18 +91,31 @@ impl Session<'_> {
                 qos: qos.as_ref(),
                 role: Role::Publisher,
                 timeout: Duration::ZERO,
-            }),
+            })?,
             Op::Ready {
                 route,
                 role: _,
                 receiver,
             } => {
-                let claim = self
-                    .claims
-                    .get(&route)
-                    .ok_or_else(|| unknown_route(route))?;
+                let claim = self.claim_of(route)?;
+                let receivers = &claim.route.receivers;
+                let participant = self.client.as_ref().map_or(0, |c| c.participant);
+                if claim.role == Role::Subscriber {
+                    receivers.add(claim.id, participant, self.writer.clone());
+                }
                 self.broker.ready(claim, receiver)?;
-                Ok(Reply::Done {})
+                if claim.role == Role::Publisher {
+                    receivers.introduce(participant, Answer::new(id, self.writer.clone()));
+                    return Ok(None);
+                }
+                Reply::Done {}
+            }
+            Op::Connected { route, token } => {
+                // The subscription may have ended meanwhile.
+                if let Some(claim) = self.claims.get(&route) {
+                    claim.route.receivers.connected(claim.id, token);
+                }
+                Reply::Done {}
             }
             Op::Unsubscribe { route } | Op::Unadvertise { route } => {
                 let claim = self
@@ -102,10 +123,15 @@ impl Session<'_> {
                     .remove(&route)
                     .ok_or_else(|| unknown_route(route))?;
                 self.broker.release(&claim);
-                Ok(Reply::Done {})
+                Reply::Done {}
             }
-            Op::Stats {} => Ok(Reply::Stats(self.broker.stats())),
-        }
+            Op::Stats {} => Reply::Stats(self.broker.stats()),
+        };
+        Ok(Some(reply))
+    }
+
+    fn claim_of(&self, route: u64) -> Result<&Claim, ErrorBody> {
+        self.claims.get(&route).ok_or_else(|| unknown_route(route))
     }
 
     fn hello(&mut self, hello: Hello) -> Result<Reply, ErrorBody> {

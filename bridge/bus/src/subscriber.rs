@@ -27,15 +27,18 @@ const SUBSCRIBER_BYTES: u64 = 512 << 10;
 pub struct SubscriberOptions {
     /// Frames that can be queued, per writer port; then the oldest is lost. Capped by the channel's limit.
     pub depth: usize,
-    /// Recognise retained frames that came already, of so many last messages (0: the topic is not latched).
-    pub recognise_retained: usize,
+    /// So many last messages are recognised when they come again as retained ones.
+    pub remember: usize,
 }
+
+/// Most topics retain less.
+const REMEMBERED: usize = 32;
 
 impl Default for SubscriberOptions {
     fn default() -> Self {
         Self {
             depth: 1,
-            recognise_retained: 0,
+            remember: REMEMBERED,
         }
     }
 }
@@ -149,10 +152,7 @@ impl Subscriber {
             own_origin: node.id(),
             receiver_id: random_id(),
             depth,
-            tracker: Mutex::new(Tracker::new(
-                channel.writer_ports(),
-                options.recognise_retained,
-            )),
+            tracker: Mutex::new(Tracker::new(channel.writer_ports(), options.remember)),
             counters: Counters::default(),
             unmapped,
             _channel: channel.clone(),
@@ -285,11 +285,12 @@ impl SubscriberCore {
 
     fn judge(&self, header: &FrameHeader, port: u128, payload: NonNull<u8>, len: usize) -> Verdict {
         let counters = &self.counters;
+        let mut tracker = self.tracker();
         let Some(cdr) = header.cdr_range(len) else {
+            tracker.note_malformed(port);
             counters.malformed.fetch_add(1, Relaxed);
             return Verdict::Skip;
         };
-        let mut tracker = self.tracker();
         if tracker.is_new(port) {
             exclude_from_core_dumps(payload.as_ptr());
         }
@@ -303,7 +304,9 @@ impl SubscriberCore {
         if gap.lost_before > 0 {
             counters.lost_before.fetch_add(gap.lost_before, Relaxed);
         }
-        if header.flags().contains(FrameFlags::RETAINED) && header.target != self.receiver_id {
+        if header.flags().contains(FrameFlags::RETAINED)
+            && ![self.receiver_id, FrameHeader::TO_ALL].contains(&header.target)
+        {
             return Verdict::Skip;
         }
         if tracker.is_repeated(header) {

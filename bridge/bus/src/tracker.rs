@@ -51,9 +51,11 @@ pub(crate) struct Tracker {
     writers: Vec<Writer>,
     /// Ports that were there before the subscriber: their earlier frames were not meant for it.
     older: Vec<u128>,
-    /// The last messages, to recognise retained ones that came before; empty unless the topic is latched.
+    /// The last messages, to recognise those that come a second time because they were retained.
     recent: VecDeque<Identity>,
     remember: usize,
+    /// So many of the next live messages may be ones that came as retained ones before.
+    suspects: usize,
     notes: u64,
 }
 
@@ -67,13 +69,14 @@ const MAX_HELD_WRITERS: usize = 128;
 const _: () = assert!(MAX_HELD_WRITERS < crate::domain::EXPIRED_CONNECTIONS);
 
 impl Tracker {
-    /// `older` are the ports that exist already; `remember` retained messages are recognised.
+    /// `older` are the ports that exist already; the last `remember` messages are recognised when they come again.
     pub(crate) fn new(older: Vec<u128>, remember: usize) -> Self {
         Self {
             writers: Vec::new(),
             older,
-            recent: VecDeque::new(),
+            recent: VecDeque::with_capacity(remember),
             remember,
+            suspects: 0,
             notes: 0,
         }
     }
@@ -147,10 +150,28 @@ impl Tracker {
             }
         };
         // A port of retained frames carries those for others too, which may push each other out.
-        if header.flags().contains(FrameFlags::RETAINED) {
+        if header.flags().contains(FrameFlags::RETAINED) && header.target != FrameHeader::TO_ALL {
             Gap::default()
         } else {
             gap
+        }
+    }
+
+    /// Notes a frame of `port` whose header makes no sense: it came, so it is no gap.
+    pub(crate) fn note_malformed(&mut self, port: u128) {
+        match self.writers.iter_mut().find(|writer| writer.port == port) {
+            Some(writer) => writer.last.seq = writer.last.seq.wrapping_add(1),
+            None if self.older.contains(&port) => {}
+            None => self.add(Writer {
+                port,
+                last: Counts {
+                    seq: 1,
+                    drops: 0,
+                    lost_before: 0,
+                },
+                noted_at: self.notes,
+                held: Arc::default(),
+            }),
         }
     }
 
@@ -167,8 +188,12 @@ impl Tracker {
     }
 
     /// True if this message came before; remembers it if not. Never true where the middleware tells nothing
-    /// by which messages could be told apart, or if the topic is not latched.
+    /// by which messages could be told apart.
     pub(crate) fn is_repeated(&mut self, header: &FrameHeader) -> bool {
+        let retained = header.flags().contains(FrameFlags::RETAINED);
+        if retained {
+            self.suspects = self.remember;
+        }
         if self.remember == 0 || (header.publication_seq == 0 && header.source_ns == 0) {
             return false;
         }
@@ -177,7 +202,12 @@ impl Tracker {
             publication_seq: header.publication_seq,
             source_ns: header.source_ns,
         };
-        if self.recent.contains(&identity) {
+        // Live frames come once; only around retained ones is there anything to look for.
+        let suspect = retained || self.suspects > 0;
+        if !retained {
+            self.suspects = self.suspects.saturating_sub(1);
+        }
+        if suspect && self.recent.contains(&identity) {
             return true;
         }
         if self.recent.len() >= self.remember {
@@ -280,6 +310,7 @@ mod tests {
         let mut tracker = Tracker::new(vec![], 2);
         let retained = |seq, publication_seq| FrameHeader {
             flags: FrameFlags::RETAINED.0,
+            target: 7,
             publication_seq,
             ..header(seq, 0)
         };

@@ -254,7 +254,7 @@ fn retained_frames_reach_their_target_only_and_once() {
     let (live, retaining) = (publisher(&channel), publisher(&channel));
     let latched = SubscriberOptions {
         depth: 16,
-        recognise_retained: 32,
+        remember: 32,
     };
     let nodes = [bed.node("first"), bed.node("second")];
     let [first, second] = nodes.each_ref().map(|node| {
@@ -294,6 +294,13 @@ fn retained_frames_reach_their_target_only_and_once() {
         (vec![], vec![4])
     );
     assert_eq!((first.stats().overflow, second.stats().overflow), (0, 0));
+    // For all: whoever has not had it.
+    retain(3, FrameHeader::TO_ALL, 3);
+    retain(4, FrameHeader::TO_ALL, 4);
+    assert_eq!(
+        (receive_all(&first), receive_all(&second)),
+        (vec![4], vec![])
+    );
 }
 
 #[test]
@@ -353,6 +360,7 @@ fn nonsense_headers_are_counted_and_not_read() {
         (subscriber.stats().malformed, subscriber.stats().received),
         (1, 1)
     );
+    assert_eq!(subscriber.stats().overflow, 0, "it came");
 }
 
 #[test]

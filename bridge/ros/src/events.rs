@@ -13,6 +13,8 @@ use crate::distribution::{
     PUBLISHER_INCOMPATIBLE_TYPE, SUBSCRIPTION_INCOMPATIBLE_TYPE, incompatible_types,
 };
 use crate::ffi::{Entities, reset_error};
+use crate::qos::Qos;
+use crate::waiter::Watched;
 
 /// Whose event it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub enum RosEvent {
         topic: String,
         /// Whose event it is.
         side: Side,
+        /// The profile of that side.
+        own: Qos,
         /// The policy that does not fit, e.g. `reliability`.
         policy: &'static str,
         /// Such counterparts so far.
@@ -160,8 +164,8 @@ impl Event {
     }
 
     /// What happened since the last look, if anything.
-    pub(crate) fn take(&self, topic: &str) -> Option<RosEvent> {
-        let (topic, side) = (|| topic.to_owned(), self.side);
+    pub(crate) fn take(&self, entity: &dyn Watched) -> Option<RosEvent> {
+        let (topic, side) = (|| entity.topic().to_owned(), self.side);
         match self.kind {
             Kind::IncompatibleQos => {
                 let mut status = rcl::rmw_qos_incompatible_event_status_t {
@@ -176,6 +180,7 @@ impl Event {
                 Some(RosEvent::IncompatibleQos {
                     topic: topic(),
                     side,
+                    own: entity.qos(),
                     policy,
                     total,
                 })

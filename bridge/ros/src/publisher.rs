@@ -79,6 +79,12 @@ impl Watched for PublisherHandle {
     fn topic(&self) -> &str {
         &self.topic
     }
+    fn qos(&self) -> Qos {
+        // SAFETY: the handle is valid; the profile lives as long as it.
+        unsafe { rcl::rcl_publisher_get_actual_qos(self.handle).as_ref() }
+            .map(Qos::from_rmw)
+            .unwrap_or_default()
+    }
     fn events(&self) -> &[Event] {
         &self.events
     }
@@ -182,10 +188,7 @@ impl Publisher {
     /// The QoS in force.
     #[must_use]
     pub fn qos(&self) -> Qos {
-        // SAFETY: the handle is valid; the profile lives as long as it.
-        unsafe { rcl::rcl_publisher_get_actual_qos(self.shared.handle).as_ref() }
-            .map(Qos::from_rmw)
-            .unwrap_or_default()
+        self.shared.qos()
     }
 
     pub(crate) fn watched(&self) -> Weak<dyn Watched> {

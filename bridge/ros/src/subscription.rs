@@ -112,6 +112,12 @@ impl Watched for SubscriptionHandle {
     fn topic(&self) -> &str {
         &self.topic
     }
+    fn qos(&self) -> Qos {
+        // SAFETY: the handle is valid; the profile lives as long as it.
+        unsafe { rcl::rcl_subscription_get_actual_qos(self.handle).as_ref() }
+            .map(Qos::from_rmw)
+            .unwrap_or_default()
+    }
     fn events(&self) -> &[Event] {
         &self.events
     }
@@ -226,10 +232,7 @@ impl Subscription {
     /// The QoS in force.
     #[must_use]
     pub fn qos(&self) -> Qos {
-        // SAFETY: the handle is valid; the profile lives as long as it.
-        unsafe { rcl::rcl_subscription_get_actual_qos(self.shared.handle).as_ref() }
-            .map(Qos::from_rmw)
-            .unwrap_or_default()
+        self.shared.qos()
     }
 
     /// How messages are taken.

@@ -17,6 +17,7 @@ use crate::error::RosError;
 use crate::events::{Event, RosEvent};
 use crate::ffi::{allocator, check, entities, reset_error};
 use crate::publisher::Publisher;
+use crate::qos::Qos;
 use crate::subscription::Subscription;
 
 /// How often events are looked for when the graph does not change. A look costs about a microsecond for each event.
@@ -42,6 +43,7 @@ impl Woken {
 /// What has events.
 pub(crate) trait Watched: Send + Sync {
     fn topic(&self) -> &str;
+    fn qos(&self) -> Qos;
     fn events(&self) -> &[Event];
 }
 
@@ -149,7 +151,7 @@ impl Waiter {
             entity
                 .events()
                 .iter()
-                .filter_map(|event| event.take(entity.topic()))
+                .filter_map(|event| event.take(&**entity))
                 .collect()
         };
         alive.iter().flat_map(of).collect()

@@ -177,6 +177,7 @@ fn incompatible_qos_is_told_to_both_sides() {
         let RosEvent::IncompatibleQos {
             topic,
             side,
+            own,
             policy,
             total,
         } = found
@@ -186,6 +187,10 @@ fn incompatible_qos_is_told_to_both_sides() {
         assert_eq!(
             (topic.as_str(), policy, total),
             ("/apart", "reliability", 1)
+        );
+        assert_eq!(
+            own.reliability == Reliability::BestEffort,
+            side == Side::Publisher
         );
         sides.push(side);
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use iceway_bus::TopicName;
 use iceway_msg::TypeName;
 
-use super::{QosWish, RosTopic};
+use super::{QosWish, Report, RosTopic};
 use crate::refusal::Refusal;
 
 pub(crate) trait TakeSink {
@@ -34,7 +34,7 @@ pub(crate) enum Taken {
 #[allow(dead_code, reason = "without ROS nothing ever happens")]
 pub(crate) enum Wake {
     GraphChanged,
-    Report(Vec<String>),
+    Report(Vec<Report>),
     Stopped,
 }
 

@@ -9,12 +9,12 @@ use iceway_bus::TopicName;
 use iceway_bus::control::{Durability, ErrorCode, Reliability};
 use iceway_msg::TypeName;
 use iceway_ros::{
-    Context, Endpoint, Publisher, Qos, RosError, RosEvent, Subscription, SubscriptionOptions,
+    Context, Endpoint, Publisher, Qos, RosError, RosEvent, Side, Subscription, SubscriptionOptions,
     TypeSupport, Waiter,
 };
 pub(crate) use iceway_ros::{MessageInfo, TakeSink, Taken};
 
-use super::{QosWish, RosTopic};
+use super::{QosWish, Report, RosTopic};
 use crate::refusal::Refusal;
 use crate::routes::{DEFAULT_DEPTH, PUBLISH_DEPTH, RELAY_DEPTH};
 
@@ -36,7 +36,7 @@ pub(crate) struct RosType(Arc<TypeSupport>);
 pub(crate) enum Wake {
     GraphChanged,
     /// Something that a person should know.
-    Report(Vec<String>),
+    Report(Vec<Report>),
     Stopped,
 }
 
@@ -188,6 +188,7 @@ impl RosSide {
                     format!("cannot publish {topic} in ROS: {e}"),
                 )
             })?;
+        self.waiter.watch_publisher(&publisher);
         Ok(RosPublisher(publisher))
     }
 
@@ -212,7 +213,7 @@ impl RosSide {
                     // Both may come at once; the other one's turn is next.
                     self.graph_changed
                         .store(woken.graph_changed, Ordering::Relaxed);
-                    return Wake::Report(woken.events.iter().map(|e| self.sentence(e)).collect());
+                    return Wake::Report(woken.events.iter().map(|e| self.report(e)).collect());
                 }
                 Ok(woken) if woken.graph_changed => return Wake::GraphChanged,
                 Ok(_) => {}
@@ -245,34 +246,51 @@ impl RosSide {
         publishers
     }
 
-    fn sentence(&self, event: &RosEvent) -> String {
-        match event {
-            RosEvent::IncompatibleQos { topic, .. } => {
-                let requested = topic
-                    .parse()
-                    .map(|t| self.subscription_qos(&t, QosWish::default()))
-                    .unwrap_or_default();
-                let reasons: Vec<_> = self
-                    .context
-                    .publishers(topic)
-                    .unwrap_or_default()
-                    .iter()
-                    .filter_map(|p| Some(format!("{}: {}", p.node, p.qos.refuses(&requested)?)))
-                    .collect();
-                format!(
-                    "{topic}: a publisher's QoS does not fit the subscription, its messages do not arrive. {}",
-                    reasons.join("; ")
-                )
+    fn report(&self, event: &RosEvent) -> Report {
+        let (topic, sentence) = match event {
+            RosEvent::IncompatibleQos {
+                topic, side, own, ..
+            } => {
+                let named =
+                    |e: &Endpoint, why: Option<String>| Some(format!("{}: {}", e.node, why?));
+                let (what, reasons): (_, Vec<_>) = match side {
+                    Side::Subscription => (
+                        "a publisher's QoS does not fit the subscription, its messages do not arrive",
+                        self.context
+                            .publishers(topic)
+                            .unwrap_or_default()
+                            .iter()
+                            .filter_map(|p| named(p, p.qos.refuses(own)))
+                            .collect(),
+                    ),
+                    Side::Publisher => (
+                        "a ROS subscription asks for more than the AI process's publisher offers and gets nothing",
+                        self.context
+                            .subscriptions(topic)
+                            .unwrap_or_default()
+                            .iter()
+                            .filter_map(|s| named(s, own.refuses(&s.qos)))
+                            .collect(),
+                    ),
+                };
+                (topic, format!("{what}. {}", reasons.join("; ")))
             }
-            RosEvent::MessageLost { topic, total, new } => {
-                format!("{topic}: the middleware lost {new} messages ({total} so far)")
-            }
-            RosEvent::DeadlineMissed { topic, total } => {
-                format!("{topic}: a publisher missed its deadline ({total} times so far)")
-            }
-            RosEvent::IncompatibleType { topic, .. } => {
-                format!("{topic}: a publisher uses another type; its messages do not arrive")
-            }
+            RosEvent::MessageLost { topic, total, new } => (
+                topic,
+                format!("the middleware lost {new} messages ({total} so far)"),
+            ),
+            RosEvent::DeadlineMissed { topic, total } => (
+                topic,
+                format!("a publisher missed its deadline ({total} times so far)"),
+            ),
+            RosEvent::IncompatibleType { topic, .. } => (
+                topic,
+                "a publisher uses another type; its messages do not arrive".to_owned(),
+            ),
+        };
+        Report {
+            topic: topic.clone(),
+            sentence,
         }
     }
 }

@@ -24,6 +24,13 @@ pub(crate) struct RosTopic {
     pub(crate) subscriptions: usize,
 }
 
+/// What a person should know of a topic.
+#[derive(Debug, Clone)]
+pub(crate) struct Report {
+    pub(crate) topic: String,
+    pub(crate) sentence: String,
+}
+
 /// The QoS that a client or `iceway.toml` asks for; what is `None` follows ROS.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct QosWish {

@@ -1,11 +1,11 @@
 //! ROS → shared memory: takes each message straight into a loan, and sends it.
 
 use std::mem::MaybeUninit;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use iceway_bus::{Loan, LoanError, Placement, Publisher, clock};
+use iceway_bus::{FrameFlags, FrameHeader, Loan, LoanError, Placement, Publisher, clock};
 use iceway_msg::{Cdr, Schema, largest_array_offset};
 use parking_lot::Mutex;
 
@@ -19,6 +19,8 @@ use crate::ros::{MessageInfo, RosSubscription, TakeSink, Taken};
 const BATCH: usize = 8;
 /// Messages of this size and above take the bulk lane.
 const BULK_BYTES: usize = 64 * 1024;
+/// How long a subscription that was replaced is still taken from: until the publishers know the new one. What both bring is sent once.
+const OVERLAP: Duration = Duration::from_secs(1);
 /// The place of the largest array is looked up again after this many frames of equal length.
 const RELEARN_FRAMES: u32 = 64;
 
@@ -34,9 +36,25 @@ pub(crate) struct Inbound {
     /// The largest message so far, which decides the lane.
     largest: AtomicUsize,
     schedule: Schedule,
-    /// Replaced when a publisher with a weaker QoS appears.
-    subscription: Mutex<Option<Arc<RosSubscription>>>,
+    subscriptions: Mutex<Subscriptions>,
+    retained: Arc<OnceLock<Retained>>,
     state: Mutex<State>,
+}
+
+/// A publisher with another QoS may demand another subscription; nothing is lost between the two.
+#[derive(Default)]
+struct Subscriptions {
+    current: Option<Arc<RosSubscription>>,
+    /// The ones before, and since when they are.
+    replaced: Vec<(Arc<RosSubscription>, Instant)>,
+}
+
+impl Subscriptions {
+    /// All, oldest first.
+    fn all(&self) -> impl Iterator<Item = &Arc<RosSubscription>> {
+        let replaced = self.replaced.iter().map(|(subscription, _)| subscription);
+        replaced.chain(&self.current)
+    }
 }
 
 /// What is learned from frame to frame.
@@ -49,8 +67,6 @@ struct State {
     lost: u64,
     /// Messages dropped here since the last one that was sent; the next one's number shows them as a gap too.
     dropped_since: u64,
-    /// Where the frames of a latched topic are kept.
-    retained: Option<Arc<Retained>>,
     /// The last sequence number of each ROS publisher.
     publishers: Vec<([u8; 24], u64)>,
 }
@@ -64,7 +80,7 @@ impl Inbound {
         schema: Schema,
         publisher: Publisher,
         counters: Arc<Counters>,
-        retained: Option<Arc<Retained>>,
+        retained: Arc<OnceLock<Retained>>,
         options: &RouteOptions,
         lanes: &Lanes,
     ) -> Arc<Self> {
@@ -79,18 +95,13 @@ impl Inbound {
             lanes: [lane(FAST_LANE), lane(BULK_LANE)],
             largest: AtomicUsize::new(0),
             schedule: Schedule::default(),
-            subscription: Mutex::new(None),
+            subscriptions: Mutex::default(),
+            retained,
             state: Mutex::new(State {
                 publishers: Vec::with_capacity(MAX_FOLLOWED_PUBLISHERS),
-                retained,
                 ..State::default()
             }),
         })
-    }
-
-    /// Keeps frames there from now on: the topic turned out to be latched.
-    pub(crate) fn set_retained(&self, retained: Arc<Retained>) {
-        self.state.lock().retained = Some(retained);
     }
 
     /// Connects to receivers that came since.
@@ -98,21 +109,40 @@ impl Inbound {
         self.publisher.update_connections();
     }
 
-    /// Takes from this subscription from now on; the one before is given back.
-    pub(crate) fn set_subscription(
-        &self,
-        subscription: Arc<RosSubscription>,
-    ) -> Option<Arc<RosSubscription>> {
-        self.subscription.lock().replace(subscription)
+    /// Takes from this subscription from now on, and for a while from the one before as well.
+    pub(crate) fn set_subscription(&self, subscription: Arc<RosSubscription>) {
+        let mut subscriptions = self.subscriptions.lock();
+        if let Some(before) = subscriptions.current.replace(subscription) {
+            subscriptions.replaced.push((before, Instant::now()));
+        }
     }
 
-    /// Stops taking.
-    pub(crate) fn clear_subscription(&self) -> Option<Arc<RosSubscription>> {
-        self.subscription.lock().take()
+    /// Ends subscriptions that were replaced some time ago.
+    pub(crate) fn retire(&self) {
+        let over = |(_, since): &mut (_, Instant)| since.elapsed() > OVERLAP;
+        let retired: Vec<_> = {
+            let mut subscriptions = self.subscriptions.lock();
+            subscriptions.replaced.extract_if(.., over).collect()
+        };
+        let mut state = self.state.lock();
+        for (subscription, _) in &retired {
+            while self.take(&mut state, subscription) {}
+        }
+        drop(state);
+        drop(retired);
+    }
+
+    /// Stops taking; what was taken from is given back, to be ended by the caller.
+    pub(crate) fn clear_subscriptions(&self) -> impl Sized {
+        std::mem::take(&mut *self.subscriptions.lock())
     }
 
     pub(crate) fn subscription(&self) -> Option<Arc<RosSubscription>> {
-        self.subscription.lock().clone()
+        self.subscriptions.lock().current.clone()
+    }
+
+    fn nth_subscription(&self, n: usize) -> Option<Arc<RosSubscription>> {
+        self.subscriptions.lock().all().nth(n).cloned()
     }
 
     /// Something may be there to take. Called on a middleware thread: queues the work and returns.
@@ -150,12 +180,17 @@ impl Inbound {
         header.taken_mono_ns = taken_mono_ns;
         header.publication_seq = info.publication_seq;
         header.lost_before = state.lost;
-        let kept = *header;
-        if let Some(retained) = &state.retained {
-            retained.keep(&kept, frame.bytes());
-        }
         if gap.is_none() {
-            return; // receivers had it before; only late joiners may not
+            // Who was there has had it; who came since has not, and recognises nothing.
+            (header.flags, header.target) = (FrameFlags::RETAINED.0, FrameHeader::TO_ALL);
+        }
+        let header = *header;
+        let newly_kept = self
+            .retained
+            .get()
+            .is_some_and(|retained| retained.keep(&header, frame.bytes()));
+        if gap.is_none() && !newly_kept {
+            return;
         }
         if len != state.last_len || state.frames_since_learned >= RELEARN_FRAMES {
             state.array_offset = Cdr::new(frame.bytes())
@@ -225,12 +260,9 @@ fn follow(publishers: &mut Vec<([u8; 24], u64)>, info: &MessageInfo) -> Option<u
     Some(gap)
 }
 
-impl Work for Inbound {
-    fn run(&self) -> bool {
-        let Some(subscription) = self.subscription() else {
-            return false;
-        };
-        let mut state = self.state.lock();
+impl Inbound {
+    /// Takes and sends some messages; true if there may be more.
+    fn take(&self, state: &mut State, subscription: &RosSubscription) -> bool {
         for _ in 0..BATCH {
             let too_soon = self
                 .min_period
@@ -253,12 +285,12 @@ impl Work for Inbound {
                         if self.min_period.is_some() {
                             state.last_sent = Some(Instant::now());
                         }
-                        self.send(&mut state, loan, len, &info);
+                        self.send(state, loan, len, &info);
                     }
                 }
                 Ok(Taken::Refused { .. }) => {
                     let refused = sink.refused.take();
-                    self.refuse(&mut state, refused);
+                    self.refuse(state, refused);
                 }
                 Err(error) => {
                     state.lost += 1;
@@ -269,6 +301,20 @@ impl Work for Inbound {
             }
         }
         true
+    }
+}
+
+impl Work for Inbound {
+    fn run(&self) -> bool {
+        let mut state = self.state.lock();
+        let mut next = 0;
+        let mut more = false;
+        // One at a time, so that the lock is not held while taking.
+        while let Some(subscription) = self.nth_subscription(next) {
+            more |= self.take(&mut state, &subscription);
+            next += 1;
+        }
+        more
     }
 
     fn schedule(&self) -> &Schedule {

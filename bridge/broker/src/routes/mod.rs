@@ -2,10 +2,11 @@
 
 mod inbound;
 mod outbound;
+mod receivers;
 mod retained;
 mod table;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use iceway_bus::control::{Durability, ErrorCode as Code, Role, RouteStats};
@@ -24,6 +25,8 @@ use crate::ros::{QosWish, RosSide};
 use crate::types::MessageType;
 use inbound::Inbound;
 use outbound::{Outbound, Parts};
+pub(crate) use receivers::Answer;
+use receivers::Receivers;
 use retained::Retained;
 pub(crate) use table::{Demand, RouteTable};
 
@@ -54,6 +57,9 @@ pub(crate) struct Route {
     options: RouteOptions,
     channel: Channel,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) receivers: Receivers,
+    /// Where the frames of a latched topic are kept; set once the topic is known to be latched.
+    retained: Arc<OnceLock<Retained>>,
     halves: Mutex<Halves>,
 }
 
@@ -64,7 +70,6 @@ struct Halves {
     /// Wanted by `--topic`.
     pinned: bool,
     wish: QosWish,
-    retained: Option<Arc<Retained>>,
     inbound: Option<Arc<Inbound>>,
     outbound: Option<Outbound>,
     /// Since when nobody wants the half.
@@ -100,6 +105,8 @@ impl Route {
             options,
             channel,
             counters,
+            receivers: Receivers::default(),
+            retained: Arc::default(),
             halves: Mutex::default(),
         })
     }
@@ -168,14 +175,11 @@ impl Route {
     ) -> Result<(), Refusal> {
         match role {
             Role::Subscriber => {
-                let (inbound, retained) = {
-                    let halves = self.halves.lock();
-                    (halves.inbound.clone(), halves.retained.clone())
-                };
+                let inbound = self.halves.lock().inbound.clone();
                 if let Some(inbound) = inbound {
                     inbound.update_connections();
                 }
-                if let (Some(retained), Some(receiver)) = (retained, receiver) {
+                if let (Some(retained), Some(receiver)) = (self.retained.get(), receiver) {
                     retained.send_to(receiver).map_err(|e| {
                         Refusal::new(
                             Code::NoMemory,
@@ -206,6 +210,7 @@ impl Route {
 
     /// Ends halves that nobody has wanted for a while, and gives idle memory back. True when the whole route can go.
     pub(crate) fn tend(&self) -> bool {
+        self.receivers.tend();
         let over = |since: Option<Instant>| since.is_some_and(|t| t.elapsed() > LINGER);
         let (inbound, outbound) = {
             let mut halves = self.halves.lock();
@@ -223,11 +228,12 @@ impl Route {
         };
         // Outside the lock: the last messages may take a while to reach ROS.
         if let Some(inbound) = inbound {
-            drop(inbound.clear_subscription());
+            drop(inbound.clear_subscriptions());
         }
         drop(outbound);
         let halves = self.halves.lock();
         if let Some(inbound) = &halves.inbound {
+            inbound.retire();
             inbound.trim();
         }
         halves.subscribers + halves.publishers == 0
@@ -240,11 +246,10 @@ impl Route {
     pub(crate) fn stop(&self) {
         let (inbound, outbound) = {
             let mut halves = self.halves.lock();
-            halves.retained = None;
             (halves.inbound.take(), halves.outbound.take())
         };
         if let Some(inbound) = inbound {
-            drop(inbound.clear_subscription());
+            drop(inbound.clear_subscriptions());
         }
         drop(outbound);
     }
@@ -252,7 +257,7 @@ impl Route {
     /// ROS's publishers of this topic changed: take what they offer.
     pub(crate) fn follow_graph(&self, site: &Site<'_>) {
         let Some(ros) = site.ros else { return };
-        let mut halves = self.halves.lock();
+        let halves = self.halves.lock();
         let Some(inbound) = halves.inbound.clone() else {
             return;
         };
@@ -266,16 +271,8 @@ impl Route {
         drop(subscription);
         let wish = halves.wish;
         // The topic may have turned out to be latched.
-        if halves.retained.is_none() {
-            match self.retain(site, &mut halves, wish) {
-                Ok(()) => halves
-                    .retained
-                    .iter()
-                    .for_each(|retained| inbound.set_retained(Arc::clone(retained))),
-                Err(error) => {
-                    tracing::warn!(topic = %self.topic, %error, "cannot retain the latched messages");
-                }
-            }
+        if let Err(error) = self.retain(site, wish) {
+            tracing::warn!(topic = %self.topic, %error, "cannot retain the latched messages");
         }
         match self.subscribe(site, &inbound, wish) {
             Ok(()) => {
@@ -292,7 +289,7 @@ impl Route {
         halves: &mut Halves,
         wish: QosWish,
     ) -> Result<(), Refusal> {
-        self.retain(site, halves, wish)?;
+        self.retain(site, wish)?;
         if site.ros.is_none()
             || halves.inbound.is_some()
             || self.options.direction == Direction::ToRos
@@ -307,7 +304,7 @@ impl Route {
                 .publisher(&PublisherOptions::default())
                 .map_err(from_bus)?,
             Arc::clone(&self.counters),
-            halves.retained.clone(),
+            Arc::clone(&self.retained),
             &self.options,
             site.lanes,
         );
@@ -333,7 +330,7 @@ impl Route {
             }
         });
         let subscription = ros.subscribe(&self.topic, support, wish, on_message)?;
-        drop(inbound.set_subscription(Arc::new(subscription)));
+        inbound.set_subscription(Arc::new(subscription));
         // What came before the callback was set is announced by hand.
         inbound.announce();
         Ok(())
@@ -348,7 +345,7 @@ impl Route {
         if halves.outbound.is_some() {
             return Ok(());
         }
-        self.retain(site, halves, wish)?;
+        self.retain(site, wish)?;
         let publish = self.options.direction != Direction::FromRos;
         let ros = match (site.ros, &self.message_type.ros) {
             (Some(ros), Some(support)) if publish => {
@@ -371,7 +368,7 @@ impl Route {
             wake: self.channel.notifier().map_err(from_bus)?,
             acks: self.channel.acker().map_err(from_bus)?,
             ros,
-            retained: halves.retained.clone(),
+            retained: Arc::clone(&self.retained),
             counters: Arc::clone(&self.counters),
         })
         .map_err(|e| Refusal::new(Code::Internal, format!("cannot start a thread: {e}")))?;
@@ -380,21 +377,19 @@ impl Route {
         Ok(())
     }
 
-    /// Makes a place for the messages of a latched topic, once it is known to be one.
-    fn retain(&self, site: &Site<'_>, halves: &mut Halves, wish: QosWish) -> Result<(), Refusal> {
-        if halves.retained.is_some() {
+    /// Makes a place for the messages of a latched topic, once it is known to be one. The halves' lock is held.
+    fn retain(&self, site: &Site<'_>, wish: QosWish) -> Result<(), Refusal> {
+        if self.retained.get().is_some() {
             return Ok(());
         }
         let by_wish =
             (wish.durability == Some(Durability::TransientLocal)).then(|| wish.depth.unwrap_or(1));
         let depth = by_wish.or_else(|| site.ros.and_then(|ros| ros.is_latched(&self.topic, wish)));
         if let Some(depth) = depth {
-            halves.retained = Some(Arc::new(Retained::new(
-                depth.max(1),
-                self.channel
-                    .publisher(&PublisherOptions::default())
-                    .map_err(from_bus)?,
-            )));
+            let options = PublisherOptions::default();
+            let publisher = self.channel.publisher(&options).map_err(from_bus)?;
+            self.retained
+                .get_or_init(|| Retained::new(depth.max(1), publisher));
         }
         Ok(())
     }
@@ -417,7 +412,7 @@ impl Route {
                 .as_ref()
                 .and_then(|o| o.ros())
                 .map(|p| p.qos()),
-            latched: halves.retained.is_some(),
+            latched: self.retained.get().is_some(),
             counters: self.counters.values(),
         }
     }
@@ -456,7 +451,7 @@ impl Route {
 
     /// How many frames are kept for late joiners, where the topic is latched.
     pub(crate) fn retained_depth(&self) -> Option<usize> {
-        self.halves.lock().retained.as_ref().map(|r| r.depth())
+        self.retained.get().map(Retained::depth)
     }
 }
 

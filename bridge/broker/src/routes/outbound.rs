@@ -1,7 +1,7 @@
 //! Shared memory → ROS: checks each frame of an AI process and publishes it straight from the mapped sample.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ struct Shared {
     subscriber: Subscriber,
     acks: Acker,
     ros: Option<Arc<RosPublisher>>,
-    retained: Option<Arc<Retained>>,
+    retained: Arc<OnceLock<Retained>>,
     counters: Arc<Counters>,
     stop: AtomicBool,
     malformed_headers: AtomicU64,
@@ -47,7 +47,7 @@ pub(crate) struct Parts {
     pub(crate) wake: Notifier,
     pub(crate) acks: Acker,
     pub(crate) ros: Option<Arc<RosPublisher>>,
-    pub(crate) retained: Option<Arc<Retained>>,
+    pub(crate) retained: Arc<OnceLock<Retained>>,
     pub(crate) counters: Arc<Counters>,
 }
 
@@ -163,7 +163,7 @@ impl Shared {
             }
             return;
         }
-        if let Some(retained) = &self.retained {
+        if let Some(retained) = self.retained.get() {
             retained.keep(frame.header(), cdr);
         }
         let Some(ros) = &self.ros else { return };

@@ -33,27 +33,37 @@ impl Retained {
     }
 
     /// Keeps a copy of a frame; the oldest of the same writer goes when it has more than `depth`: each writer of a topic such as
-    /// /tf_static has its own last messages.
-    pub(crate) fn keep(&self, header: &FrameHeader, cdr: &[u8]) {
+    /// /tf_static has its own last messages. False if it was kept before, or is older than all that is kept.
+    pub(crate) fn keep(&self, header: &FrameHeader, cdr: &[u8]) -> bool {
         let mut frames = self.frames.lock();
-        let same = |kept: &FrameHeader| {
-            kept.gid == header.gid && kept.publication_seq == header.publication_seq
-        };
-        if header.publication_seq != 0 && frames.iter().any(|(kept, _)| same(kept)) {
-            return;
-        }
         let of_writer = |kept: &FrameHeader| (kept.origin, kept.gid) == (header.origin, header.gid);
+        // What comes again because the subscription was made anew may be older than what is here.
+        let numbered = header.publication_seq != 0;
+        let newer = |kept: &FrameHeader| {
+            numbered && of_writer(kept) && kept.publication_seq >= header.publication_seq
+        };
+        let mut place = frames.iter().position(|(kept, _)| newer(kept));
+        if place.is_some_and(|at| frames[at].0.publication_seq == header.publication_seq) {
+            return false;
+        }
         let full = frames.iter().filter(|(kept, _)| of_writer(kept)).count() >= self.depth;
         let oldest = match full {
             true => frames.iter().position(|(kept, _)| of_writer(kept)),
             false => (frames.len() >= MAX_FRAMES).then_some(0),
         };
-        let mut buffer = oldest
-            .and_then(|index| frames.remove(index))
-            .map_or_else(Vec::new, |(_, buffer)| buffer);
+        if full && place.is_some() && place <= oldest {
+            return false;
+        }
+        let mut buffer = Vec::new();
+        if let Some((_, reused)) = oldest.and_then(|index| frames.remove(index)) {
+            buffer = reused;
+            place = place.map(|at| at.saturating_sub(1));
+        }
         buffer.clear();
         buffer.extend_from_slice(cdr);
-        frames.push_back((*header, buffer));
+        let place = place.unwrap_or(frames.len());
+        frames.insert(place, (*header, buffer));
+        true
     }
 
     /// Sends what is kept to the receiver that just joined, oldest first.

@@ -11,7 +11,9 @@ use super::connection::{Connection, RETRY, parse};
 use super::core::{ClientCore, Phase};
 use super::error::ClientError;
 use super::registered::Registered;
-use crate::control::{ErrorCode, Event, LineReader, Outcome, Response, ServerMessage, Severity};
+use crate::control::{
+    ErrorCode, Event, LineReader, Op, Outcome, Response, ServerMessage, Severity,
+};
 use crate::event::{Listener, poll_readable};
 
 /// How often idle memory is given back.
@@ -251,6 +253,15 @@ impl Housekeeping {
     }
 
     fn happened(&mut self, event: Event) {
+        if let Event::Connect { route, token } = event {
+            for registered in self.core.registered() {
+                if registered.route() == route {
+                    registered.port().update_connections();
+                }
+            }
+            self.core.tell(Op::Connected { route, token });
+            return;
+        }
         if let Event::RouteClosed {
             route,
             code,

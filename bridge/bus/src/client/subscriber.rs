@@ -23,8 +23,6 @@ use iceway_msg::frame::FrameFlags;
 const SLICE: Duration = Duration::from_millis(200);
 /// Queue of a subscriber of a latched topic, at least: several retained frames come at once.
 const LATCHED_QUEUE: usize = 16;
-/// How many messages a subscriber of a latched topic recognises, at least.
-const REMEMBERED: usize = 32;
 
 /// Options of [`super::Client::subscribe`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,14 +159,9 @@ impl ClientSubscriber {
         } else {
             depth
         };
-        let recognise_retained = if reply.latched {
-            queue.max(REMEMBERED)
-        } else {
-            0
-        };
         let subscriber = channel.subscriber(&SubscriberOptions {
             depth: queue,
-            recognise_retained,
+            remember: queue.max(SubscriberOptions::default().remember),
         })?;
         let port = Arc::new(SubscriberPort(subscriber));
         let registered = Arc::new(Registered::new(reply, declared, port.clone()));

@@ -73,7 +73,7 @@ pub enum Op {
         route: u64,
     },
     /// The client's port exists. For a subscriber, the broker now sends what is retained, to `receiver`; for a
-    /// publisher, it connects to it. Answered when that is done.
+    /// publisher, it connects to it, and has the topic's receivers connect ([`Event::Connect`]). Answered when that is done.
     Ready {
         /// From the reply to `subscribe` or `advertise`.
         route: u64,
@@ -82,6 +82,13 @@ pub enum Op {
         /// Subscribers: `target` of the retained frames ([`crate::Subscriber::receiver_id`]).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         receiver: Option<u64>,
+    },
+    /// The subscriber is connected to all writers that there are: in answer to [`Event::Connect`].
+    Connected {
+        /// As in the event.
+        route: u64,
+        /// As in the event.
+        token: u64,
     },
     /// Counters of all routes.
     Stats {},
@@ -209,7 +216,7 @@ pub enum Reply {
     Type(TypeReply),
     /// To `subscribe` and `advertise`.
     Route(Box<RouteReply>),
-    /// To `unsubscribe`, `unadvertise` and `ready`.
+    /// To `unsubscribe`, `unadvertise`, `ready` and `connected`.
     Done {},
     /// To `stats`.
     Stats(StatsReply),
@@ -397,6 +404,13 @@ pub enum Event {
         topic: Option<String>,
         /// In words.
         message: String,
+    },
+    /// A writer of the topic is there and about to send: connect to it and say [`Op::Connected`].
+    Connect {
+        /// The client's subscription.
+        route: u64,
+        /// To be given back.
+        token: u64,
     },
     /// A route ended, and this client's end of it; the client may declare it again.
     RouteClosed {

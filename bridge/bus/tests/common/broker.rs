@@ -137,7 +137,7 @@ fn route(state: &mut State, topic: &str) -> Arc<Mutex<Route>> {
         .unwrap();
     let options = SubscriberOptions {
         depth: state.node.limits().buffer,
-        recognise_retained: 0,
+        ..SubscriberOptions::default()
     };
     let route = Route {
         publisher: super::publisher(&channel),
@@ -246,6 +246,7 @@ fn answer(state: &mut State, client: u64, op: Op) -> Result<Reply, ErrorBody> {
             }
             Ok(Reply::Done {})
         }
+        Op::Connected { .. } => Ok(Reply::Done {}),
         Op::Stats {} => Ok(Reply::Stats(StatsReply {
             routes: vec![RouteStats {
                 topic: "/t1".to_owned(),
