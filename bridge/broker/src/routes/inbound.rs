@@ -327,16 +327,11 @@ impl Inbound {
             let too_soon = self
                 .min_period
                 .is_some_and(|p| state.last_sent.is_some_and(|t| t.elapsed() < p));
-            let mut sink = LoanSink {
-                publisher: &self.publisher,
-                placement: Placement {
-                    array_offset: state.array_offset,
-                    body_alignment: self.schema.layout().alignment(),
-                },
-                too_soon,
-                loan: None,
-                refused: None,
+            let placement = Placement {
+                array_offset: state.array_offset,
+                body_alignment: self.schema.layout().alignment(),
             };
+            let mut sink = LoanSink::new(&self.publisher, placement, too_soon);
             match subscription.take(&mut sink) {
                 Ok(Taken::Empty) => return false,
                 Ok(Taken::Echo) => {}
@@ -390,12 +385,25 @@ enum Refused {
 }
 
 /// Gives the middleware a loan to write into, once it knows how large the message is.
-struct LoanSink<'a> {
+pub(super) struct LoanSink<'a> {
     publisher: &'a Publisher,
     placement: Placement,
     too_soon: bool,
-    loan: Option<Loan>,
+    pub(super) loan: Option<Loan>,
     refused: Option<Refused>,
+}
+
+impl<'a> LoanSink<'a> {
+    /// A sink for one message; with `too_soon` it refuses.
+    pub(super) fn new(publisher: &'a Publisher, placement: Placement, too_soon: bool) -> Self {
+        Self {
+            publisher,
+            placement,
+            too_soon,
+            loan: None,
+            refused: None,
+        }
+    }
 }
 
 impl TakeSink for LoanSink<'_> {

@@ -2,11 +2,15 @@
 
 #[cfg(all(test, feature = "ros"))]
 mod allocations;
+#[cfg(all(test, feature = "ros"))]
+mod copies;
 mod inbound;
 mod outbound;
 mod receivers;
 mod retained;
 mod table;
+#[cfg(all(test, feature = "ros"))]
+mod testbed;
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
