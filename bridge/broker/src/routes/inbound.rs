@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use iceway_bus::control::WriterCounts;
 use iceway_bus::{FrameFlags, FrameHeader, Loan, LoanError, Placement, Publisher, clock};
 use iceway_msg::{Cdr, Schema, largest_array_offset};
 use parking_lot::Mutex;
@@ -117,6 +118,13 @@ impl Inbound {
                 ..State::default()
             }),
         })
+    }
+
+    /// How far the port is, for receivers that come now.
+    pub(crate) fn counts(&self) -> WriterCounts {
+        // One after the other: whoever takes holds the state while it sends.
+        let lost = self.state.lock().lost;
+        self.publisher.counts(lost)
     }
 
     /// Connects to receivers that came since.
