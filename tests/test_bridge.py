@@ -276,6 +276,23 @@ def test_stopped_receiver_does_not_hold_up_a_new_writer(world):
         assert stuck.get("sub.recv(timeout=20).data") == 1
 
 
+def test_what_overflows_before_the_first_receive_is_counted(world):
+    world.broker()
+    peer = world.ros_peer()
+    peer.do("peer.advertise('/n', 'std_msgs/msg/Int32', depth=64)")
+    with iceway.connect() as bus:
+        earlier = bus.subscribe("/n", depth=64)
+        assert peer.get("peer.matched('/n')")
+        publish = "for n in range({}): peer.publishers['/n'].publish(message('std_msgs/msg/Int32')(data=n))"
+        peer.do(publish.format(5))
+        assert [earlier.recv(timeout=20).data for _ in range(5)] == list(range(5))
+        late = bus.subscribe("/n", depth=4)
+        peer.do(publish.format(20))
+        assert [earlier.recv(timeout=20).data for _ in range(20)] == list(range(20))
+        assert [late.recv(timeout=20).data for _ in range(4)] == [16, 17, 18, 19]
+        assert late.stats["overflow"] == 16, "what came before it subscribed is none of its losses"
+
+
 def test_incompatible_qos_is_told(world):
     """A subscription that asks for more than the publisher offers hears so, with both profiles in words."""
     broker = world.broker()

@@ -118,6 +118,7 @@ impl Client {
         definition: Option<&str>,
         depth: usize,
         max_age: Option<f64>,
+        spin: bool,
         qos: Option<&str>,
         timeout: f64,
     ) -> PyResult<Subscriber> {
@@ -128,6 +129,7 @@ impl Client {
             depth,
             definition: definition.map(str::to_owned),
             max_age: optional_seconds(py, "max_age", max_age)?,
+            spin,
             qos: parse_qos(py, qos)?,
             timeout: seconds(py, "timeout", timeout)?,
         };

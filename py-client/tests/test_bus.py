@@ -98,6 +98,34 @@ def test_depth_n_is_a_queue(bus, other):
     assert sub.stats["delivered"] == 7
 
 
+def test_spinning(bus, other):
+    """It receives what the sleeping one does, ends at its timeout, and lets other threads run."""
+    sub, pub = other.subscribe("/s", STRING, depth=64, wait="spin"), bus.advertise("/s", STRING)
+    with pytest.raises(iceway.Timeout):
+        sub.recv(0.01)
+    got = []
+    thread = threading.Thread(target=lambda: got.extend(sub.recv(30).data for _ in range(50)))
+    thread.start()
+    for number in range(50):
+        pub.publish(data=str(number))
+    thread.join(30)
+    assert got == [str(number) for number in range(50)]
+    with pytest.raises(iceway.InvalidOption, match="'sleep' or 'spin'"):
+        other.subscribe("/s", STRING, wait="busy")
+    ended = []
+
+    def wait():
+        with pytest.raises(iceway.Closed):
+            sub.recv()
+        ended.append(True)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    sub.close()
+    waiting.join(30)
+    assert ended == [True]
+
+
 def test_latest(bus, other):
     sub, pub = other.subscribe("/s", STRING, depth=8), bus.advertise("/s", STRING)
     assert sub.latest() is None

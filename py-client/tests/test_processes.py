@@ -116,6 +116,7 @@ def test_everything_goes_on_with_a_new_broker(world):
 def test_ctrl_c_ends_any_wait(world):
     waits = {
         "recv": "sub.recv()",
+        "spin": "bus.subscribe('/s', kind, wait='spin').recv()",
         "iterate": "for msg in sub: pass",
         "wait": "iceway.wait([sub, sub2])",
         "sync": "iceway.sync([sub, sub2]).recv()",

@@ -209,6 +209,7 @@ class Bus:
         *,
         depth: int = 1,
         max_age: float | None = None,
+        wait: Literal["sleep", "spin"] = "sleep",
         qos: QoS | Mapping[str, Any] | None = None,
         definition: str | None = None,
         timeout: float = 5.0,
@@ -225,6 +226,8 @@ class Bus:
             depth: 1: always the newest message, older ones are released at once. N: a queue of N messages per
                 publisher, of which the oldest is dropped when it is full.
             max_age: skip messages that are older than this many seconds, since their publisher sent them.
+            wait: how :meth:`Subscription.recv` waits. ``"spin"``: it looks for messages all the time, without the GIL, and has
+                them some tens of µs earlier; for control loops that can give a core away.
             qos: by default what the publishers offer.
             definition: the type's text, for a broker without ROS; a :class:`iceway.Schema` brings it along.
             timeout: how long to wait for the topic to appear, in seconds.
@@ -239,8 +242,10 @@ class Bus:
             raise InvalidOption(f"depth is {depth!r}, but it is a number of messages, 1 or more")
         if depth < 1:
             raise InvalidOption(f"depth is {depth}, but at least 1 message must be kept")
+        if wait not in ("sleep", "spin"):
+            raise InvalidOption(f"wait is {wait!r}, but it is 'sleep' or 'spin'")
         name, definition = _type(type, definition)
-        native = self._native.subscribe(topic, name, definition, depth, max_age, _qos_json(qos), timeout)
+        native = self._native.subscribe(topic, name, definition, depth, max_age, wait == "spin", _qos_json(qos), timeout)
         subscription: Subscription[Any] = Subscription(native, depth)
         self._children.add(subscription)
         return subscription

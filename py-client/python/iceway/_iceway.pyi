@@ -97,6 +97,7 @@ class Client:
         definition: str | None,
         depth: int,
         max_age: float | None,
+        spin: bool,
         qos: str | None,
         timeout: float,
     ) -> Subscriber: ...

@@ -31,6 +31,9 @@ pub struct SubscribeOptions {
     pub depth: usize,
     /// Skip frames that are older: since their source time, else since they were sent into shared memory.
     pub max_age: Option<Duration>,
+    /// [`ClientSubscriber::recv`] looks for frames all the time instead of sleeping: it has them some 20 to 80 µs earlier, and takes a
+    /// core while it waits.
+    pub spin: bool,
     /// QoS of the ROS subscription, where it is not to follow the publishers'.
     pub qos: Option<Qos>,
     /// The type's definition, for a broker that has no ROS; where it has, it must be the same as ROS's.
@@ -44,6 +47,7 @@ impl Default for SubscribeOptions {
         Self {
             depth: 1,
             max_age: None,
+            spin: false,
             qos: None,
             definition: None,
             timeout: Duration::from_secs(5),
@@ -98,6 +102,7 @@ pub struct ClientSubscriber {
     registered: Arc<Registered>,
     depth: usize,
     max_age_ns: Option<i64>,
+    spin: bool,
     /// Latched topics with a depth above 1: frames put in order.
     ordered: Option<Mutex<VecDeque<Frame>>>,
     delivered: AtomicU64,
@@ -136,11 +141,9 @@ impl ClientSubscriber {
             |route, generation, interrupt| {
                 let op = subscribe(Some(route.type_name.clone()));
                 let declared = Registration { op, generation };
-                Self::open(handle, route, declared, depth, options.max_age, interrupt).inspect_err(
-                    |_| {
-                        core.tell(Op::Unsubscribe { route: route.route });
-                    },
-                )
+                Self::open(handle, route, declared, options, interrupt).inspect_err(|_| {
+                    core.tell(Op::Unsubscribe { route: route.route });
+                })
             },
         )
     }
@@ -149,11 +152,11 @@ impl ClientSubscriber {
         handle: &Arc<Handle>,
         reply: &RouteReply,
         declared: Registration,
-        depth: usize,
-        max_age: Option<Duration>,
+        options: &SubscribeOptions,
         interrupt: Interrupt<'_>,
     ) -> Result<Self, ClientError> {
         let core = handle.core();
+        let depth = options.depth.max(1);
         let topic =
             TopicName::new(&reply.topic).map_err(|e| ClientError::Protocol(e.to_string()))?;
         let channel = core.node().open_channel(&topic)?;
@@ -175,7 +178,10 @@ impl ClientSubscriber {
             listener,
             registered,
             depth,
-            max_age_ns: max_age.map(|age| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX)),
+            max_age_ns: options
+                .max_age
+                .map(|age| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX)),
+            spin: options.spin,
             ordered: (reply.latched && depth > 1).then(Mutex::default),
             delivered: AtomicU64::new(0),
             overflow: AtomicU64::new(0),
@@ -277,7 +283,26 @@ impl ClientSubscriber {
                 return Err(ClientError::Interrupted);
             }
             let slice = next_slice(deadline, SLICE).ok_or(ClientError::Timeout)?;
-            self.listener.wait(Some(slice));
+            if !self.spin {
+                self.listener.wait(Some(slice));
+            } else if let Some(frame) = self.spin_for(slice)? {
+                return Ok(frame);
+            }
+        }
+    }
+
+    /// Looks for a frame until there is one or the time is up.
+    fn spin_for(&self, time: Duration) -> Result<Option<Frame>, ClientError> {
+        let end = Instant::now() + time;
+        loop {
+            let frame = self.try_recv()?;
+            if frame.is_some() {
+                self.listener.drain();
+            }
+            if frame.is_some() || Instant::now() >= end {
+                return Ok(frame);
+            }
+            std::hint::spin_loop();
         }
     }
 
