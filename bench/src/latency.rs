@@ -131,6 +131,7 @@ fn receivers<'a>(world: &mut World<'a>, peers: &[PeerKind]) -> anyhow::Result<Ve
         .collect::<anyhow::Result<Vec<_>>>()?;
     for receiver in &mut receivers {
         world.subscribe(
+            receiver.kind,
             &mut receiver.process,
             std::slice::from_ref(&receiver.topic),
             DEPTH,
