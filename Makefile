@@ -49,9 +49,9 @@ test: setup test-rust test-ros test-oracle test-client test-system ## everything
 test-rust: ## crates that need no ROS
 	cargo test
 
-test-ros: ros ## the ROS side, in the ROS environment
+test-ros: ros ## the ROS side, and the broker's with it, in the ROS environment
 	dev/ros cargo test -p iceway-ros
-	dev/ros cargo test -p iceway --features ros
+	ROS_DOMAIN_ID=$$(shuf -i 1-101 -n 1) dev/ros cargo test -p iceway --features ros
 
 test-oracle: ros ## every interface of the ROS environment, read and written, against ROS's own serializer
 	cargo build -q -p iceway-msg --example oracle

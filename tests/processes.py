@@ -97,6 +97,14 @@ class LineProcess(Process):
         assert "error" not in answer, f"in {self.name}:\n{answer['error']}"
         return answer.get("value")
 
+    def stop(self):
+        """Ends it by the end of its input, so that it can leave ROS properly."""
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.process.wait(10)
+        return super().stop()
+
     def _ask(self, command, timeout):
         self.process.stdin.write(json.dumps(command) + "\n")
         self.process.stdin.flush()

@@ -135,7 +135,8 @@ def main():
     peer = Peer(node)
     executor = rclpy.executors.SingleThreadedExecutor()
     executor.add_node(node)
-    threading.Thread(target=executor.spin, daemon=True).start()
+    spinning = threading.Thread(target=executor.spin, daemon=True)
+    spinning.start()
     scope = {
         "peer": peer,
         "node": node,
@@ -162,7 +163,10 @@ def main():
         except Exception:
             reply = json.dumps({"error": traceback.format_exc()})
         print(reply, flush=True)
-    executor.shutdown(0)
+    executor.shutdown()
+    spinning.join()
+    node.destroy_node()
+    rclpy.shutdown()
 
 
 if __name__ == "__main__":

@@ -12,11 +12,12 @@ pub(crate) mod benchmark {
     /// Shared memory alone, transport `none`. Peers: `iceway-python`, `iceway-rust`, `shared-memory`, `memcpy`.
     pub(crate) const HOP: &str = "hop";
     /// Time in the caller for one message out of Python. Peers: `iceway-python:loan`, `iceway-python:copy`,
-    /// `rclpy:array.array`; transport is the one that rclpy writes with, `none` or the same for iceway.
+    /// `rclpy:array.array`; transport is the one that the ROS processes have.
     pub(crate) const PUBLISH: &str = "publish";
     /// As fast as it goes: [`figure::MESSAGES_PER_S`](super::figure::MESSAGES_PER_S).
     pub(crate) const THROUGHPUT: &str = "throughput";
-    /// An inference loop beside subscriptions: [`figure::TICKS_PER_S`](super::figure::TICKS_PER_S). Peer `none` is unsubscribed.
+    /// An inference loop beside subscriptions: [`figure::TICKS_PER_S`](super::figure::TICKS_PER_S). Peer `none` is the process of
+    /// `iceway-python` unsubscribed, `none:rclpy` that of `rclpy`.
     pub(crate) const INTERFERENCE: &str = "interference";
     /// Many topics at a rate (`topics`, `rate_hz`): [`figure::CPU_SHARE`](super::figure::CPU_SHARE) and the processes' CPU time.
     pub(crate) const SCALE: &str = "scale";
@@ -40,19 +41,21 @@ pub(crate) mod peer {
     pub(crate) const RCLPY_ARRAY: &str = "rclpy:array.array";
     /// A bare rcl subscriber that takes into private memory.
     pub(crate) const NATIVE_TAKE: &str = "native-take";
-    /// A seqlock ring in raw shared memory.
+    /// A seqlock ring in raw shared memory; its reader spins.
     pub(crate) const SHARED_MEMORY: &str = "shared-memory";
     /// Copying the same bytes once, warm.
     pub(crate) const MEMCPY: &str = "memcpy";
     /// `interference`: the loop alone.
     pub(crate) const NONE: &str = "none";
+    /// `interference`: the same in the rclpy node's process, which has an interpreter and a NumPy of its own.
+    pub(crate) const NONE_RCLPY: &str = "none:rclpy";
 }
 
 /// `Measurement::transport`.
 pub(crate) mod transport {
     /// The middleware as it is installed.
     pub(crate) const DEFAULT: &str = "default";
-    /// The publisher runs with the Fast DDS profile `config/fastdds_shm.xml`.
+    /// The ROS processes run with the Fast DDS profile `config/fastdds_shm.xml`.
     pub(crate) const SHM: &str = "shm";
     /// No middleware on the way.
     pub(crate) const NONE: &str = "none";
@@ -66,6 +69,8 @@ pub(crate) mod figure {
     pub(crate) const MESSAGES_PER_S: &str = "messages_per_s";
     /// CPU seconds per second of the process that stands for the peer: the broker for iceway, the receiver for others.
     pub(crate) const CPU_SHARE: &str = "cpu_share";
+    /// Growth of all shared memory of the bus, over a soak.
+    pub(crate) const SHM_GROWTH_BYTES: &str = "shm_growth_bytes";
 }
 
 /// `Process::name`.

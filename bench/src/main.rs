@@ -5,11 +5,12 @@
 )]
 
 mod all;
+mod compare;
+mod files;
 mod gather;
 mod hop;
 mod image;
 mod interference;
-#[allow(dead_code)]
 mod keys;
 mod latency;
 mod machine;
@@ -18,15 +19,18 @@ mod peers;
 mod processes;
 mod procfs;
 mod publish;
+mod reach;
+mod report;
 mod results;
 mod round_trip;
 mod run;
+#[cfg(test)]
+mod sample;
 mod scale;
 mod site;
 mod soak;
 mod stats;
 mod throughput;
-#[allow(dead_code)]
 mod units;
 mod world;
 
@@ -65,6 +69,10 @@ enum Command {
     Soak(Benchmark<soak::SoakArgs>),
     /// All of them, and how far the speed of DESIGN §8 is reached.
     All(Benchmark<all::AllArgs>),
+    /// A page with tables and plots from a results.json: one file that needs no network.
+    Report(report::ReportArgs),
+    /// Two runs side by side.
+    Compare(compare::CompareArgs),
     /// A child of a benchmark.
     #[command(hide = true, subcommand)]
     Peer(peers::Peer),
@@ -93,9 +101,11 @@ fn main() -> ExitCode {
         Command::Soak(args) => with_ros(&args.site, |run| soak::run(run, &args.own)),
         Command::All(args) => with_ros(&args.site, |run| {
             let outcome = all::run(run, &args.own);
-            // the table of DESIGN §8: reach::print(&run.results)
+            reach::print(&run.results);
             outcome
         }),
+        Command::Report(args) => report::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Peer(peer) => peers::run(&peer),
     };
     match done {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 
 use crate::machine;
+use crate::report;
 use crate::results::{FORMAT, Measurement, Results};
 use crate::site::{Interrupted, Site, SiteArgs};
 use crate::units;
@@ -103,6 +104,7 @@ impl Run {
         }
         self.save()?;
         if let Some(out) = &self.out {
+            report::write(&self.results, &out.join("report.html"))?;
             self.say(&format!("results: {}", out.join("results.json").display()));
         }
         if interrupted { Ok(()) } else { outcome }

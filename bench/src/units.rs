@@ -19,7 +19,7 @@ pub(crate) fn time_tick(ns: f64) -> String {
         ..1e9 => (ns / 1e6, "ms"),
         _ => (ns / 1e9, "s"),
     };
-    format!("{:.0} {unit}", value)
+    format!("{value:.0} {unit}")
 }
 
 /// A size: powers of two in binary units (`64 KiB`), all others in decimal ones (`6.2 MB`).
@@ -33,18 +33,18 @@ pub(crate) fn bytes(bytes: u64) -> String {
     let value = bytes as f64;
     match bytes {
         ..1_000 => format!("{bytes} B"),
-        ..1_000_000 => format!("{:.1} kB", value / 1e3),
-        ..1_000_000_000 => format!("{:.1} MB", value / 1e6),
+        1_000..1_000_000 => format!("{:.1} kB", value / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", value / 1e6),
         _ => format!("{:.1} GB", value / 1e9),
     }
 }
 
-/// A ratio: `0.312`, `1.08`, `24.5`.
+/// A ratio: `0.0025`, `0.312`, `1.08`, `24.5`.
 pub(crate) fn ratio(ratio: f64) -> String {
-    if ratio < 1.0 {
-        format!("{ratio:.3}")
-    } else {
-        three_digits(ratio)
+    match ratio.abs() {
+        ..0.09995 => format!("{ratio:.4}"),
+        ..0.9995 => format!("{ratio:.3}"),
+        _ => three_digits(ratio),
     }
 }
 
@@ -121,6 +121,9 @@ mod tests {
             [0.0, 50.0, 99.9, 100.0].map(percentile),
             ["min", "p50", "p99.9", "max"]
         );
-        assert_eq!(ratio(0.31234), "0.312");
+        assert_eq!(
+            [0.0025, 0.31234, 0.9999, 24.52].map(ratio),
+            ["0.0025", "0.312", "1.00", "24.5"]
+        );
     }
 }

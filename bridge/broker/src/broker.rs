@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use iceway_bus::control::{
-    ErrorCode as Code, Event, Qos, Role, RouteReply, Severity, StatsReply, TopicInfo,
+    ErrorCode as Code, Event, Qos, Reply, Role, RouteReply, Severity, StatsReply, TopicInfo,
 };
 use iceway_bus::{BusNode, TopicName};
 use iceway_msg::TypeName;
@@ -124,7 +124,7 @@ impl Broker {
     }
 
     /// The client's port exists.
-    pub(crate) fn ready(&self, claim: &Claim, receiver: Option<u64>) -> Result<(), Refusal> {
+    pub(crate) fn ready(&self, claim: &Claim, receiver: Option<u64>) -> Result<Reply, Refusal> {
         claim.route.ready(&self.site(), claim.role, receiver)
     }
 

@@ -103,12 +103,12 @@ impl Session<'_> {
                 if claim.role == Role::Subscriber {
                     receivers.add(claim.id, participant, self.writer.clone());
                 }
-                self.broker.ready(claim, receiver)?;
+                let reply = self.broker.ready(claim, receiver)?;
                 if claim.role == Role::Publisher {
                     receivers.introduce(participant, Answer::new(id, self.writer.clone()));
                     return Ok(None);
                 }
-                Reply::Done {}
+                reply
             }
             Op::Connected { route, token } => {
                 // The subscription may have ended meanwhile.

@@ -9,6 +9,7 @@ use iceoryx2::port::update_connections::UpdateConnections;
 use iceoryx2::prelude::{AllocationStrategy, BackpressureStrategy};
 
 use crate::channel::ChannelCore;
+use crate::control::WriterCounts;
 use crate::error::{BusError, LoanError, SendError};
 use crate::event::Notifier;
 use crate::fork::ForkGuard;
@@ -249,6 +250,22 @@ impl Publisher {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .next
+    }
+
+    /// How far it is, for receivers that come now. `lost_before` is what was lost before it so far.
+    #[must_use]
+    pub fn counts(&self, lost_before: u64) -> WriterCounts {
+        let sequence = self
+            .core
+            .sequence
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        WriterCounts {
+            port: format!("{:x}", self.port_id()),
+            next_seq: sequence.next,
+            drops: sequence.drops,
+            lost_before,
+        }
     }
 
     /// Connects to new receivers now rather than at the next send.

@@ -11,6 +11,7 @@ use iceoryx2::prelude::{CallbackProgression, PortFactory};
 use iceway_msg::frame::{FrameFlags, FrameHeader};
 
 use crate::channel::ChannelCore;
+use crate::control::WriterCounts;
 use crate::error::{BusError, ReceiveError};
 use crate::fork::ForkGuard;
 use crate::frame::{Frame, FramePlace};
@@ -239,6 +240,16 @@ impl Subscriber {
     #[must_use]
     pub fn receiver_id(&self) -> u64 {
         self.core.receiver_id
+    }
+
+    /// From `writers` on, every frame is meant for this subscriber: what does not arrive is lost, also before the first one that does.
+    pub fn expect(&self, writers: &[WriterCounts]) {
+        let mut tracker = self.core.tracker();
+        for writer in writers {
+            if let Ok(port) = u128::from_str_radix(&writer.port, 16) {
+                tracker.expect(port, writer);
+            }
+        }
     }
 
     /// Frames that can be queued, per writer.

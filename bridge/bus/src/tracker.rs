@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use iceway_msg::frame::{FrameFlags, FrameHeader};
 
+use crate::control::WriterCounts;
 use crate::wire::writer_drops;
 
 /// What happened between two frames of a writer.
@@ -157,6 +158,22 @@ impl Tracker {
         }
     }
 
+    /// Counts from here for a port of which nothing came yet.
+    pub(crate) fn expect(&mut self, port: u128, writer: &WriterCounts) {
+        if self.is_new(port) {
+            self.add(Writer {
+                port,
+                last: Counts {
+                    seq: writer.next_seq,
+                    drops: writer.drops,
+                    lost_before: writer.lost_before,
+                },
+                noted_at: self.notes,
+                held: Arc::default(),
+            });
+        }
+    }
+
     /// Notes a frame of `port` whose header makes no sense: it came, so it is no gap.
     pub(crate) fn note_malformed(&mut self, port: u128) {
         match self.writers.iter_mut().find(|writer| writer.port == port) {
@@ -303,6 +320,33 @@ mod tests {
         assert!(tracker.hold(5).is_some(), "more of the same writer");
         held[7].fetch_sub(1, Relaxed);
         assert!(tracker.hold(1000 + 2 * MAX_WRITERS as u128 - 1).is_some());
+    }
+
+    #[test]
+    fn what_was_lost_before_the_first_frame_is_counted_where_the_writer_is_known() {
+        let writer = |next_seq| WriterCounts {
+            port: String::new(),
+            next_seq,
+            drops: 1,
+            lost_before: 5,
+        };
+        let mut tracker = Tracker::new(vec![1, 2], 0);
+        tracker.expect(1, &writer(10));
+        let first = FrameHeader {
+            lost_before: 7,
+            ..header(14, 2)
+        };
+        let gap = Gap {
+            overflow: 3,
+            writer_drops: 1,
+            lost_before: 2,
+        };
+        assert_eq!(tracker.note(1, &first), gap);
+        // Of the other one it is not known which of its frames were meant for us.
+        assert_eq!(tracker.note(2, &first), Gap::default());
+        // Too late: frames came already.
+        tracker.expect(2, &writer(0));
+        assert_eq!(tracker.note(2, &header(15, 2)), Gap::default());
     }
 
     #[test]

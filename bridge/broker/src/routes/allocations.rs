@@ -6,24 +6,16 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use iceway_bus::control::Role;
-use iceway_bus::{
-    BusNode, Domain, Limits, Placement, PublisherOptions, SubscriberOptions, TopicName,
-};
-use iceway_ros::{Context, Publisher, Qos, Subscription, SubscriptionOptions, TypeSupport};
+use iceway_bus::{Placement, PublisherOptions, SubscriberOptions};
+use iceway_ros::{Publisher, Qos, Subscription, SubscriptionOptions};
 
-use super::{Route, Site};
-use crate::config::{BULK_LANE, Direction, FAST_LANE, LaneOptions, RouteOptions};
-use crate::lanes::Lanes;
-use crate::ros::{QosWish, RosSide};
-use crate::types::Types;
+use super::testbed::{Bed, message, until};
 
-const TYPE: &str = "std_msgs/msg/UInt8MultiArray";
 /// Threads that a message passes: of the middleware, of lanes, and of routes to ROS.
 const ON_THE_PATH: [&str; 3] = ["dds.", "lane-", "to-ros/allocati"];
-const PATIENCE: Duration = Duration::from_secs(30);
 /// iceoryx2's thread-safe ports make one small handle for each loan: one for a message from ROS, one for the acknowledgement of a message
 /// to ROS.
 const OF_ICEORYX2: usize = 1;
@@ -92,91 +84,6 @@ fn own() -> usize {
     THREADS[SLOT.get()].1.load(Ordering::Relaxed)
 }
 
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < end, "{what}");
-        std::thread::sleep(Duration::from_micros(200));
-    }
-}
-
-/// A message whose data has `len` bytes.
-fn message(len: usize) -> Vec<u8> {
-    // An empty layout (no dimensions, offset 0), then the data.
-    let mut cdr = vec![0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    cdr.extend(u32::try_from(len).unwrap().to_le_bytes());
-    cdr.resize(cdr.len() + len, 7);
-    cdr
-}
-
-/// A broker's parts, and a ROS node of somebody else.
-struct Bed {
-    _folder: tempfile::TempDir,
-    domain: Domain,
-    node: BusNode,
-    ros: RosSide,
-    lanes: Lanes,
-    other: Arc<Context>,
-    support: Arc<TypeSupport>,
-}
-
-impl Bed {
-    fn new() -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("iwa")
-            .tempdir_in("/tmp")
-            .unwrap();
-        let domain = Domain::new(0, folder.path()).unwrap();
-        let lanes = [FAST_LANE, BULK_LANE].map(|name| LaneOptions {
-            name: name.into(),
-            threads: 1,
-        });
-        Self {
-            node: BusNode::new(&domain, "broker", &Limits::default()).unwrap(),
-            domain,
-            ros: RosSide::start(&[]).expect("the ROS environment"),
-            lanes: Lanes::start(&lanes).unwrap(),
-            other: Context::new(&[], "allocations_other", "").unwrap(),
-            support: TypeSupport::load(&TYPE.parse().unwrap()).unwrap(),
-            _folder: folder,
-        }
-    }
-
-    fn route(&self, direction: &str, role: Role) -> Route {
-        let topic: TopicName = format!("/allocations_{direction}_{}", std::process::id())
-            .parse()
-            .unwrap();
-        let site = self.site();
-        let found = Types::default().get(&TYPE.parse().unwrap(), None, site.ros);
-        let route = Route::new(&site, topic, found.unwrap(), OPTIONS).unwrap();
-        route.acquire(&site, role, QosWish::default()).unwrap();
-        route
-    }
-
-    fn site(&self) -> Site<'_> {
-        Site {
-            node: &self.node,
-            ros: Some(&self.ros),
-            lanes: &self.lanes,
-        }
-    }
-
-    /// Another process's participant.
-    fn client(&self) -> BusNode {
-        BusNode::new(&self.domain, "client", &Limits::default()).unwrap()
-    }
-}
-
-const OPTIONS: RouteOptions = RouteOptions {
-    direction: Direction::Both,
-    depth: None,
-    reliability: None,
-    durability: None,
-    min_period: None,
-    max_message_bytes: None,
-    lane: None,
-};
-
 /// Sends messages one by one, and fails if those after the first allocated anything. `pass_one` says what the calling thread itself allocated
 /// on the path.
 fn check(what: &str, mut pass_one: impl FnMut() -> usize) {
@@ -199,7 +106,7 @@ fn check(what: &str, mut pass_one: impl FnMut() -> usize) {
 fn the_path_of_a_message_allocates_nothing() {
     let bed = Bed::new();
 
-    let route = bed.route("in", Role::Subscriber);
+    let route = bed.route("allocations_in", Role::Subscriber);
     let client = bed.client();
     let channel = client.open_channel(&route.topic).unwrap();
     let subscriber = channel.subscriber(&SubscriberOptions::default()).unwrap();
@@ -223,7 +130,7 @@ fn the_path_of_a_message_allocates_nothing() {
     route.release(Role::Subscriber);
     route.stop();
 
-    let route = bed.route("out", Role::Publisher);
+    let route = bed.route("allocations_out", Role::Publisher);
     let client = bed.client();
     let channel = client.open_channel(&route.topic).unwrap();
     let writer = channel.publisher(&PublisherOptions::default()).unwrap();

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use iceway_bus::control::WriterCounts;
 use iceway_bus::{FrameFlags, FrameHeader, Loan, LoanError, Placement, Publisher, clock};
 use iceway_msg::{Cdr, Schema, largest_array_offset};
 use parking_lot::Mutex;
@@ -117,6 +118,13 @@ impl Inbound {
                 ..State::default()
             }),
         })
+    }
+
+    /// How far the port is, for receivers that come now.
+    pub(crate) fn counts(&self) -> WriterCounts {
+        // One after the other: whoever takes holds the state while it sends.
+        let lost = self.state.lock().lost;
+        self.publisher.counts(lost)
     }
 
     /// Connects to receivers that came since.
@@ -327,16 +335,11 @@ impl Inbound {
             let too_soon = self
                 .min_period
                 .is_some_and(|p| state.last_sent.is_some_and(|t| t.elapsed() < p));
-            let mut sink = LoanSink {
-                publisher: &self.publisher,
-                placement: Placement {
-                    array_offset: state.array_offset,
-                    body_alignment: self.schema.layout().alignment(),
-                },
-                too_soon,
-                loan: None,
-                refused: None,
+            let placement = Placement {
+                array_offset: state.array_offset,
+                body_alignment: self.schema.layout().alignment(),
             };
+            let mut sink = LoanSink::new(&self.publisher, placement, too_soon);
             match subscription.take(&mut sink) {
                 Ok(Taken::Empty) => return false,
                 Ok(Taken::Echo) => {}
@@ -390,12 +393,25 @@ enum Refused {
 }
 
 /// Gives the middleware a loan to write into, once it knows how large the message is.
-struct LoanSink<'a> {
+pub(super) struct LoanSink<'a> {
     publisher: &'a Publisher,
     placement: Placement,
     too_soon: bool,
-    loan: Option<Loan>,
+    pub(super) loan: Option<Loan>,
     refused: Option<Refused>,
+}
+
+impl<'a> LoanSink<'a> {
+    /// A sink for one message; with `too_soon` it refuses.
+    pub(super) fn new(publisher: &'a Publisher, placement: Placement, too_soon: bool) -> Self {
+        Self {
+            publisher,
+            placement,
+            too_soon,
+            loan: None,
+            refused: None,
+        }
+    }
 }
 
 impl TakeSink for LoanSink<'_> {

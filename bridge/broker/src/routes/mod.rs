@@ -2,16 +2,20 @@
 
 #[cfg(all(test, feature = "ros"))]
 mod allocations;
+#[cfg(all(test, feature = "ros"))]
+mod copies;
 mod inbound;
 mod outbound;
 mod receivers;
 mod retained;
 mod table;
+#[cfg(all(test, feature = "ros"))]
+mod testbed;
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use iceway_bus::control::{Durability, ErrorCode as Code, Role, RouteStats};
+use iceway_bus::control::{Durability, ErrorCode as Code, Reply, Role, RouteStats};
 use iceway_bus::{
     BusError, BusNode, Channel, ChannelSpec, FilledLoan, Loan, PublisherOptions, SubscriberOptions,
     TopicName,
@@ -174,10 +178,11 @@ impl Route {
         site: &Site<'_>,
         role: Role,
         receiver: Option<u64>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Reply, Refusal> {
         match role {
             Role::Subscriber => {
                 let inbound = self.halves.lock().inbound.clone();
+                let writers = inbound.iter().map(|inbound| inbound.counts()).collect();
                 if let Some(inbound) = inbound {
                     inbound.update_connections();
                 }
@@ -192,12 +197,13 @@ impl Route {
                         )
                     })?;
                 }
+                Ok(Reply::Ready { writers })
             }
             Role::Publisher => {
                 let publisher = {
                     let halves = self.halves.lock();
                     let Some(outbound) = &halves.outbound else {
-                        return Ok(());
+                        return Ok(Reply::Done {});
                     };
                     outbound.update_connections();
                     outbound.ros().cloned()
@@ -205,9 +211,9 @@ impl Route {
                 if let (Some(publisher), Some(ros)) = (publisher, site.ros) {
                     publisher.wait_for_subscriptions(ros, &self.topic, FIRST_MATCH);
                 }
+                Ok(Reply::Done {})
             }
         }
-        Ok(())
     }
 
     /// Ends halves that nobody has wanted for a while, and gives idle memory back. True when the whole route can go.

@@ -159,7 +159,10 @@ impl ClientCore {
         drop(state);
         let deadline = Instant::now() + REQUEST_TIMEOUT;
         match self.request_once(registered.ready(), deadline, interrupt) {
-            Ok(_) => Ok(()),
+            Ok((reply, _)) => {
+                registered.introduced(&reply);
+                Ok(())
+            }
             // Another broker by now, or none: the thread declares the port.
             Err(ClientError::BrokerGone { .. } | ClientError::Refused { .. })
                 if self.generation() != declared_on || !self.is_connected() =>

@@ -239,8 +239,8 @@ impl Housekeeping {
             Outcome::Ok(reply) if matches!(retry, Retry::Declaring(_)) => {
                 registered.declared(reply, self.core.generation())
             }
-            Outcome::Ok(_) => {
-                registered.served();
+            Outcome::Ok(reply) => {
+                registered.served(&reply);
                 return;
             }
             Outcome::Error(error) => Err(error.into()),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::ClientError;
-use crate::control::{ErrorCode, Op, Reply, Role, RouteReply};
+use crate::control::{ErrorCode, Op, Reply, Role, RouteReply, WriterCounts};
 
 /// What a client knows of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub(super) trait Port: Debug + Send + Sync {
     fn update_connections(&self) {}
     /// A new broker granted the route.
     fn granted(&self, _route: &RouteReply) {}
+    /// The broker's writers of the topic, as they were when it heard of the port.
+    fn introduced(&self, _writers: &[WriterCounts]) {}
     /// A new broker knows the port.
     fn redeclared(&self) {}
     /// Some seconds have passed.
@@ -150,8 +152,16 @@ impl Registered {
         Ok(())
     }
 
-    /// The broker knows the port.
-    pub(super) fn served(&self) {
+    /// The broker's answer to [`Registered::ready`].
+    pub(super) fn introduced(&self, reply: &Reply) {
+        if let Reply::Ready { writers } = reply {
+            self.port.introduced(writers);
+        }
+    }
+
+    /// A new broker knows the port.
+    pub(super) fn served(&self, reply: &Reply) {
+        self.introduced(reply);
         *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.port.redeclared();
     }
@@ -182,7 +192,7 @@ impl Registered {
             .and_then(|reply| self.declared(reply, generation))
             .and_then(|()| ask(self.ready()));
         match result {
-            Ok(_) => self.served(),
+            Ok(reply) => self.served(&reply),
             Err(ClientError::Refused { code, message }) => self.refused(code, message),
             Err(error) => return Err(error),
         }

@@ -11,7 +11,7 @@ use super::error::ClientError;
 use super::registered::{Port, Registered, Registration, RouteInfo};
 use super::{Handle, Interrupt, REQUEST_TIMEOUT};
 use crate::clock::{monotonic_ns, realtime_ns};
-use crate::control::{Op, Qos, Role, RouteReply};
+use crate::control::{Op, Qos, Role, RouteReply, WriterCounts};
 use crate::error::ReceiveError;
 use crate::event::{Listener, next_slice};
 use crate::frame::Frame;
@@ -78,6 +78,10 @@ impl Port for SubscriberPort {
     fn granted(&self, _route: &RouteReply) {
         // To the new broker's writers, before it sends what it retains.
         self.0.update_connections();
+    }
+
+    fn introduced(&self, writers: &[WriterCounts]) {
+        self.0.expect(writers);
     }
 
     fn role(&self) -> (Role, Option<u64>) {

@@ -216,7 +216,12 @@ pub enum Reply {
     Type(TypeReply),
     /// To `subscribe` and `advertise`.
     Route(Box<RouteReply>),
-    /// To `unsubscribe`, `unadvertise`, `ready` and `connected`.
+    /// To a subscriber's `ready`.
+    Ready {
+        /// The broker's writers of the topic, as they were when the port was there: what they send from then on is meant for it.
+        writers: Vec<WriterCounts>,
+    },
+    /// To `unsubscribe`, `unadvertise`, `connected`, and a publisher's `ready`.
     Done {},
     /// To `stats`.
     Stats(StatsReply),
@@ -299,6 +304,19 @@ pub struct RouteReply {
     /// Advertisements: queue of the broker; 0 if it does not acknowledge.
     #[serde(default)]
     pub ack_buffer: u32,
+}
+
+/// How far a writer is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriterCounts {
+    /// Id of its port, in hexadecimal digits.
+    pub port: String,
+    /// Number of its next frame.
+    pub next_seq: u64,
+    /// Frames that it could not write.
+    pub drops: u64,
+    /// Frames lost before it.
+    pub lost_before: u64,
 }
 
 /// Counters of the broker.

@@ -21,7 +21,7 @@ pub use hello::check_hello;
 pub use messages::{
     Durability, ErrorBody, ErrorCode, Event, Hello, HelloReply, History, Op, Outcome, Qos,
     Reliability, Reply, Request, Response, Role, RouteReply, RouteStats, ServerMessage, Severity,
-    StatsReply, TopicInfo, TypeReply,
+    StatsReply, TopicInfo, TypeReply, WriterCounts,
 };
 pub use server::{Connection, Incoming, Listener, ResponseWriter};
 
