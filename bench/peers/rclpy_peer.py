@@ -26,7 +26,7 @@ class Peer:
         self.publishers: dict[str, Any] = {}
         self.inference: Inference | None = None
 
-    def subscribe(self, topics: list[str], depth: int) -> None:
+    def subscribe(self, topics: list[str], depth: int, spin: bool) -> None:
         """Receive from now on."""
         self.inbox.forget()
         callback = self.on_image if len(topics) == 1 else self.on_one_of_many(topics[0])

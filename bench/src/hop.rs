@@ -121,6 +121,7 @@ fn ways(site: &Site, largest: usize) -> anyhow::Result<Vec<Way<'_>>> {
         receiver.tell(&Order::Subscribe {
             topics: vec![topic.to_string()],
             depth: 64,
+            spin: false,
         })?;
         // As the broker does it: a port on the channel that the receiver is subscribed to.
         let node = BusNode::new(&site.bus_domain()?, "bench writer", &Limits::default())?;
@@ -166,6 +167,7 @@ impl Way<'_> {
             self.receiver.tell(&Order::Subscribe {
                 topics: vec![ring_name()],
                 depth: 1,
+                spin: false,
             })?;
         }
         let counted = first + args.warm_up;

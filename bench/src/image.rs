@@ -1,7 +1,5 @@
 //! The one message of all benchmarks: `sensor_msgs/msg/Image`, with its number in `height` and the time of sending in `header.stamp`.
 
-use std::mem::MaybeUninit;
-
 /// The type.
 pub(crate) const TYPE: &str = "sensor_msgs/msg/Image";
 
@@ -66,16 +64,11 @@ pub(crate) fn prologue(mark: Mark, len: usize) -> [u8; PROLOGUE] {
     cdr
 }
 
-/// Writes a whole image: for the data, what the memory holds is kept, or zeros where nothing is known of it.
+/// A whole image.
 pub(crate) fn encode(mark: Mark, data: &[u8]) -> Vec<u8> {
     let mut cdr = prologue(mark, data.len()).to_vec();
     cdr.extend_from_slice(data);
     cdr
-}
-
-/// Copies `cdr` into memory that is not initialised.
-pub(crate) fn copy_into(target: &mut [MaybeUninit<u8>], cdr: &[u8]) {
-    target.write_copy_of_slice(cdr);
 }
 
 /// Reads number and stamp of an image with an empty `frame_id`; `None` for anything else.

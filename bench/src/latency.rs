@@ -1,5 +1,6 @@
 //! `iceway-bench latency`: from a ROS publisher to the receiver's array, for one peer after the other in short turns.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,7 +11,7 @@ use crate::orders::{Collected, Order, Sent};
 use crate::processes::Process;
 use crate::results::Measurement;
 use crate::run::Run;
-use crate::site::{Site, Transport};
+use crate::site::Transport;
 use crate::world::{PeerKind, World};
 
 /// Seconds that the last message may take.
@@ -70,30 +71,12 @@ struct Receiver<'a> {
 }
 
 pub(crate) fn run(run: &mut Run, args: &LatencyArgs) -> anyhow::Result<()> {
+    let site = Arc::clone(&run.site);
     for &transport in &args.stream.transports {
-        let found = on_transport(&run.site, args, transport, &mut |text| run.say(text));
-        let (measurements, outcome) = found;
-        for measurement in measurements {
-            run.add(measurement)?;
-        }
-        outcome?;
-    }
-    Ok(())
-}
-
-/// All sizes on one transport; also what there is when it ends early.
-fn on_transport(
-    site: &Site,
-    args: &LatencyArgs,
-    transport: Transport,
-    say: &mut dyn FnMut(&str),
-) -> (Vec<Measurement>, anyhow::Result<()>) {
-    let mut measurements = Vec::new();
-    let outcome = (|| {
-        let mut world = World::start(site, transport, &args.peers)?;
+        let mut world = World::start(&site, transport, &args.peers)?;
         let mut receivers = receivers(&mut world, &args.peers)?;
         for &bytes in &args.stream.sizes {
-            say(&format!(
+            run.say(&format!(
                 "latency, {} transport, {bytes} B: {} turns of {} peers, {:.0} s each",
                 transport.name(),
                 args.stream.repetitions,
@@ -110,7 +93,7 @@ fn on_transport(
             );
             for (receiver, gather) in receivers.iter().zip(&gathered) {
                 if !gather.is_empty() {
-                    measurements.push(gather.measurement(Measurement {
+                    run.add(gather.measurement(Measurement {
                         benchmark: benchmark::LATENCY.into(),
                         peer: receiver.kind.name().into(),
                         transport: transport.name().into(),
@@ -118,14 +101,13 @@ fn on_transport(
                         rate_hz: args.stream.rate,
                         topics: 1,
                         ..Measurement::default()
-                    }));
+                    }))?;
                 }
             }
             outcome?;
         }
-        Ok(())
-    })();
-    (measurements, outcome)
+    }
+    Ok(())
 }
 
 fn receivers<'a>(world: &mut World<'a>, peers: &[PeerKind]) -> anyhow::Result<Vec<Receiver<'a>>> {
@@ -149,6 +131,7 @@ fn receivers<'a>(world: &mut World<'a>, peers: &[PeerKind]) -> anyhow::Result<Ve
         .collect::<anyhow::Result<Vec<_>>>()?;
     for receiver in &mut receivers {
         world.subscribe(
+            receiver.kind,
             &mut receiver.process,
             std::slice::from_ref(&receiver.topic),
             DEPTH,

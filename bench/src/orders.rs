@@ -35,7 +35,12 @@ pub(crate) enum Order {
         rate_hz: f64,
     },
     /// Receive these topics from now on, and forget what was received before.
-    Subscribe { topics: Vec<String>, depth: usize },
+    Subscribe {
+        topics: Vec<String>,
+        depth: usize,
+        /// Ask for messages in a loop rather than sleep until one comes.
+        spin: bool,
+    },
     /// End all subscriptions.
     Unsubscribe {},
     /// Forget the samples so far.

@@ -132,6 +132,7 @@ impl<'a> Stage<'a> {
         stage.receiver.tell(&Order::Subscribe {
             topics: kinds.map(topic).to_vec(),
             depth: 10,
+            spin: false,
         })?;
         Ok(stage)
     }

@@ -96,6 +96,7 @@ fn echoers<'a>(world: &mut World<'a>) -> anyhow::Result<Vec<Echoer<'a>>> {
     world.source.tell(&Order::Subscribe {
         topics: PEERS.map(|kind| topic("pong", kind)).to_vec(),
         depth: 10,
+        spin: false,
     })?;
     let mut echoers = PEERS
         .iter()

@@ -1,6 +1,7 @@
 //! A run: measurements as they come in, progress on the terminal, results on disk.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
@@ -13,7 +14,7 @@ use crate::units;
 
 /// What all benchmarks of a run share.
 pub(crate) struct Run {
-    pub(crate) site: Site,
+    pub(crate) site: Arc<Site>,
     pub(crate) results: Results,
     out: Option<PathBuf>,
     began: Instant,
@@ -45,7 +46,7 @@ impl Run {
             std::fs::create_dir_all(out).with_context(|| format!("{}", out.display()))?;
         }
         Ok(Self {
-            site,
+            site: Arc::new(site),
             results,
             out: args.out.clone(),
             began: Instant::now(),
@@ -107,10 +108,6 @@ impl Run {
             self.say(&format!("results: {}", out.join("results.json").display()));
         }
         if interrupted { Ok(()) } else { outcome }
-    }
-
-    pub(crate) fn out(&self) -> Option<&Path> {
-        self.out.as_deref()
     }
 }
 

@@ -84,7 +84,7 @@ fn one(
         .collect();
     world.advertise(&names)?;
     let mut peer = world.peer(kind)?;
-    world.subscribe(&mut peer, &names, 10)?;
+    world.subscribe(kind, &mut peer, &names, 10)?;
     // The graph has settled, and what came of it is over.
     pause(site, Duration::from_millis(500))?;
 

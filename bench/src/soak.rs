@@ -64,7 +64,7 @@ fn soak(site: &Site, args: &SoakArgs, gather: &mut Gather) -> anyhow::Result<()>
     let topics = ["/iceway_bench/soak".to_owned()];
     world.advertise(&topics)?;
     let mut peer = world.peer(kind)?;
-    world.subscribe(&mut peer, &topics, 10)?;
+    world.subscribe(kind, &mut peer, &topics, 10)?;
     let piece = |world: &mut World<'_>, peer: &mut crate::processes::Process<'_>| {
         let count = (args.rate * PIECE_S).ceil() as u32;
         let first = world.numbers(count);

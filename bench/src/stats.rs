@@ -33,11 +33,6 @@ impl Times {
         self.0.len()
     }
 
-    /// The time at a percentile, in microseconds.
-    pub(crate) fn us(&self, percentile: f64) -> f64 {
-        self.0.value_at_percentile(percentile) as f64 / 1e3
-    }
-
     pub(crate) fn distribution(&self) -> Distribution {
         Distribution {
             count: self.0.len(),

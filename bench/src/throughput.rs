@@ -70,7 +70,7 @@ fn of_peer(
     let topics = [format!("/iceway_bench/throughput/{}", kind.slug())];
     world.advertise(&topics)?;
     let mut peer = world.peer(kind)?;
-    world.subscribe(&mut peer, &topics, args.depth)?;
+    world.subscribe(kind, &mut peer, &topics, args.depth)?;
     let mut found = Vec::new();
     for &bytes in &args.sizes {
         let mut gather = Gather::default();

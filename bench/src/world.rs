@@ -15,6 +15,8 @@ pub(crate) const DISCOVERY_S: f64 = 20.0;
 pub(crate) enum PeerKind {
     /// iceway's Python client.
     IcewayPython,
+    /// The same, but it never sleeps: it buys latency with a core.
+    IcewayPythonSpin,
     /// rclpy, the usual way.
     Rclpy,
     /// A bare rcl subscriber in Rust.
@@ -27,6 +29,7 @@ impl PeerKind {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::IcewayPython => peer::ICEWAY_PYTHON,
+            Self::IcewayPythonSpin => "iceway-python:spin",
             Self::Rclpy => peer::RCLPY,
             Self::NativeTake => peer::NATIVE_TAKE,
             Self::IcewayRust => peer::ICEWAY_RUST,
@@ -35,7 +38,7 @@ impl PeerKind {
 
     pub(crate) fn program(self) -> Program {
         match self {
-            Self::IcewayPython => Program::Python("iceway_peer.py"),
+            Self::IcewayPython | Self::IcewayPythonSpin => Program::Python("iceway_peer.py"),
             Self::Rclpy => Program::RosPython("rclpy_peer.py"),
             Self::NativeTake => Program::OwnRos("native-take"),
             Self::IcewayRust => Program::Own("iceway-rust"),
@@ -43,12 +46,15 @@ impl PeerKind {
     }
 
     pub(crate) fn needs_broker(self) -> bool {
-        matches!(self, Self::IcewayPython | Self::IcewayRust)
+        matches!(
+            self,
+            Self::IcewayPython | Self::IcewayPythonSpin | Self::IcewayRust
+        )
     }
 
     /// A name for topics.
     pub(crate) fn slug(self) -> String {
-        self.name().replace('-', "_")
+        self.name().replace(['-', ':'], "_")
     }
 }
 
@@ -113,6 +119,7 @@ impl<'a> World<'a> {
     /// Subscribes a peer, and waits until the publisher has found it (or the broker in its place).
     pub(crate) fn subscribe(
         &mut self,
+        kind: PeerKind,
         peer: &mut Process<'_>,
         topics: &[String],
         depth: usize,
@@ -120,6 +127,7 @@ impl<'a> World<'a> {
         peer.tell(&Order::Subscribe {
             topics: topics.to_vec(),
             depth,
+            spin: kind == PeerKind::IcewayPythonSpin,
         })?;
         self.await_subscribers(topics)
     }

@@ -60,7 +60,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let mut receivers: Vec<Receiver> = Vec::new();
     let mut from_ros = true;
     serve(|order| match order {
-        Order::Subscribe { topics, depth } => {
+        Order::Subscribe { topics, depth, .. } => {
             from_ros = client.broker().ros.is_some();
             for topic in topics {
                 receivers.push(receive(&client, &topic, depth, from_ros, &inbox)?);

@@ -152,7 +152,7 @@ fn read(ring: &Ring, stop: &AtomicBool, inbox: &Inbox) {
             slot.sent_ns.load(Ordering::Relaxed),
         );
         fence(Ordering::Acquire);
-        if lock % 2 == 0 && slot.lock.load(Ordering::Relaxed) == lock {
+        if lock.is_multiple_of(2) && slot.lock.load(Ordering::Relaxed) == lock {
             inbox.add(vec![
                 i64::try_from(number).unwrap_or(i64::MAX),
                 now,
