@@ -52,3 +52,20 @@ mod _iceway {
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }
+
+/// Python allocates its objects 16-aligned, whatever is in them.
+const fn fits_a_python_object<T: pyo3::PyClass>() -> bool {
+    align_of::<T>() <= 16
+}
+
+const _: () = {
+    assert!(fits_a_python_object::<client::Client>());
+    assert!(fits_a_python_object::<loan::Loan>());
+    assert!(fits_a_python_object::<memory::Owner>());
+    assert!(fits_a_python_object::<message::Message>());
+    assert!(fits_a_python_object::<publisher::Publisher>());
+    assert!(fits_a_python_object::<schema::Schema>());
+    assert!(fits_a_python_object::<sequence::Sequence>());
+    assert!(fits_a_python_object::<sequence::Items>());
+    assert!(fits_a_python_object::<subscriber::Subscriber>());
+};

@@ -25,8 +25,8 @@ pub(crate) struct Subscriber {
     info: Arc<TypeInfo>,
     topic: Arc<str>,
     depth_one: bool,
-    /// A frame that [`Subscriber::poll`] found.
-    pending: Mutex<Option<Frame>>,
+    /// A frame that [`Subscriber::poll`] found. Boxed: a frame is 64-aligned, the memory of Python objects is not.
+    pending: Mutex<Option<Box<Frame>>>,
     /// Pending frames that a newer one replaced.
     replaced: AtomicU64,
 }
@@ -50,11 +50,15 @@ impl Subscriber {
             .ok_or_else(|| bus_errors::closed(py, &format!("the subscription to {}", self.topic)))
     }
 
+    fn take_pending(&self) -> Option<Frame> {
+        self.pending.lock().take().map(|frame| *frame)
+    }
+
     /// The next frame without waiting. Notifications are taken only when there is nothing more, so that the
     /// descriptor stays readable as long as there is something.
     fn next(&self, py: Python<'_>, subscriber: &ClientSubscriber) -> PyResult<Option<Frame>> {
         let raise = |error| bus_errors::client(py, error, "");
-        let pending = self.pending.lock().take();
+        let pending = self.take_pending();
         if pending.is_some() && !self.depth_one {
             return Ok(pending);
         }
@@ -142,7 +146,7 @@ impl Subscriber {
     /// The newest message, skipping older ones, or None.
     fn latest(&self, py: Python<'_>) -> PyResult<Option<Py<Message>>> {
         let subscriber = self.open(py)?;
-        let pending = self.pending.lock().take();
+        let pending = self.take_pending();
         let newest = subscriber
             .latest()
             .map_err(|error| bus_errors::client(py, error, ""))?;
@@ -164,7 +168,7 @@ impl Subscriber {
         let Some(frame) = self.next(py, &subscriber)? else {
             return Ok(false);
         };
-        let other = self.pending.lock().replace(frame);
+        let other = self.pending.lock().replace(Box::new(frame));
         self.replaced
             .fetch_add(u64::from(other.is_some()), Ordering::Relaxed);
         Ok(true)
