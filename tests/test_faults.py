@@ -47,13 +47,15 @@ def test_client_killed_while_it_holds_samples(world):
     start_counter(peer)
     with iceway.connect() as bus:
         sub = bus.subscribe("/n", depth=64)
+        sub.recv(timeout=20)
+        before = world.shm_files()
         ai = world.ai()
         ai.do("sub = bus.subscribe('/n', depth=8)\nother = bus.subscribe('/only_mine', 'std_msgs/msg/String')\npub = bus.advertise('/mine', 'std_msgs/msg/String')")
         ai.do("held = [sub.recv(timeout=20) for _ in range(5)]")
-        before = len(world.shm_files())
+        assert len(world.shm_files()) > len(before)
         ai.kill()
-        wait_until(lambda: len(world.shm_files()) < before, "the dead client's files vanish")
         wait_until(lambda: "/only_mine" not in {r["topic"] for r in bus.stats()["routes"]}, "the dead client's route ends")
+        wait_until(lambda: len(world.shm_files()) <= len(before), "what the dead client had in shared memory is freed")
         values = [sub.recv(timeout=20).data for _ in range(100)]
         assert len(set(values)) == 100
         assert broker.process.poll() is None
@@ -170,6 +172,11 @@ def test_type_conflicts_are_named(world):
         assert sub.type == "std_msgs/msg/Int32"
         with pytest.raises(iceway.TypeMismatch, match=r"(?s)Int32.*String|String.*Int32"):
             bus.subscribe("/x", "std_msgs/msg/String")
+        # A topic that nobody bridges yet.
+        first.do("peer.advertise('/y', 'std_msgs/msg/Int32')")
+        world.wait_for_topic("/y")
+        with pytest.raises(iceway.TypeMismatch, match=r"/y carries std_msgs/msg/Int32 in ROS, but std_msgs/msg/String"):
+            bus.subscribe("/y", "std_msgs/msg/String")
         second.do("peer.advertise('/x', 'std_msgs/msg/String')")
         broker.wait_for_log(r"(?s)/x.*(Int32.*String|String.*Int32)")
 
