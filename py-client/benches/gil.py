@@ -1,30 +1,34 @@
-"""How fast a busy Python thread runs while another waits for images, with iceway and with rclpy.
+"""How fast a busy Python thread runs while another one waits for images, with iceway and with rclpy.
 
-    python benches/gil.py                  # iceway: needs a broker (`iceway run`), and its package
-    dev/ros python3 py-client/benches/gil.py --rclpy  # rclpy, in the ROS environment
+    .venv/bin/python py-client/benches/gil.py
 
-The images come from a process of their own: 1080p rgb8 at 200 Hz. Prints the busy thread's speed as a share of its
-speed without a subscription, from one run.
+1080p rgb8 images come at 200 Hz from a process of their own. Blocks in which the other thread receives alternate with blocks in
+which it pauses, while the publisher goes on; the result is the median of the ratios of neighbouring blocks, so that whatever else
+the machine does hits both alike. Starts its own broker; needs `make setup`.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
+import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 HEIGHT, WIDTH, RATE = 1080, 1920, 200
+ROOT = Path(__file__).resolve().parents[2]
 
 PUBLISH = f"""
 import time, sys
-import numpy as np
 import iceway
-text = sys.argv[1]
 with iceway.connect() as bus:
-    pub = bus.advertise("/gil/image", iceway.Schema("sensor_msgs/msg/Image", text) if text else "sensor_msgs/msg/Image")
+    pub = bus.advertise("/gil/image", iceway.Schema("sensor_msgs/msg/Image", sys.argv[1]))
     next_at = time.monotonic()
     while True:
         with pub.loan(height={HEIGHT}, width={WIDTH}, encoding="rgb8", step={3 * WIDTH}, data={3 * WIDTH * HEIGHT}):
@@ -67,62 +71,82 @@ uint32 nanosec
 """
 
 
+BLOCK_SECONDS = 0.5
+
+
 def work(seconds: float) -> float:
     """Return how many rounds of pure Python a thread makes per second of wall time."""
-    end = time.perf_counter() + seconds
+    start = time.perf_counter()
+    end = start + seconds
     rounds = 0
-    while time.perf_counter() < end:
+    while (now := time.perf_counter()) < end:
         for _ in range(1000):
             pass
         rounds += 1
-    return rounds / seconds
+    return rounds / (now - start)
 
 
 def measure(receive, seconds: float) -> dict[str, float]:
-    """Measure the busy thread alone, with `receive` in another thread, and alone again."""
-    stop = threading.Event()
+    """Measure the busy thread with and without `receive` in another thread, block by block."""
+    stop, on = threading.Event(), threading.Event()
     count = [0]
 
     def loop() -> None:
         while not stop.is_set():
-            count[0] += receive()
+            if on.wait(0.1):
+                count[0] += receive()
 
-    alone = work(seconds)
     thread = threading.Thread(target=loop)
     thread.start()
-    work(0.5)
-    start, before = time.perf_counter(), count[0]
-    together = work(seconds)
-    rate = (count[0] - before) / (time.perf_counter() - start)
+    shares, images, received_for = [], 0, 0.0
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        alone = work(BLOCK_SECONDS)
+        on.set()
+        start, before = time.perf_counter(), count[0]
+        together = work(BLOCK_SECONDS)
+        received_for += time.perf_counter() - start
+        images += count[0] - before
+        on.clear()
+        shares.append(together / ((alone + work(BLOCK_SECONDS)) / 2))
     stop.set()
     thread.join()
-    alone = (alone + work(seconds)) / 2
-    return {"share": together / alone, "images_per_s": rate, "rounds_per_s_alone": alone}
+    return {
+        "share": statistics.median(shares),
+        "lowest": min(shares),
+        "highest": max(shares),
+        "images_per_s": images / received_for,
+    }
 
 
-def with_iceway(seconds: float, ros: bool) -> dict[str, float]:
+@contextlib.contextmanager
+def process(*command: object, **options):
+    """Run a process meanwhile."""
+    running = subprocess.Popen([str(part) for part in command], **options)
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.wait()
+
+
+def with_iceway(seconds: float) -> dict[str, float]:
     """Receive with iceway."""
     import iceway
 
-    text = "" if ros else IMAGE
-    camera = subprocess.Popen([sys.executable, "-c", PUBLISH, text])
-    try:
-        with iceway.connect() as bus:
-            kind = "sensor_msgs/msg/Image" if ros else iceway.Schema("sensor_msgs/msg/Image", IMAGE)
-            sub = bus.subscribe("/gil/image", kind)
+    broker = process(ROOT / "dev/ros", ROOT / "target/release/iceway", "run", "--no-ros", stderr=subprocess.DEVNULL)
+    with broker, iceway.connect(timeout=30) as bus, process(sys.executable, "-c", PUBLISH, IMAGE):
+        sub = bus.subscribe("/gil/image", iceway.Schema("sensor_msgs/msg/Image", IMAGE))
 
-            def receive() -> int:
-                try:
-                    return int(iceway.image(sub.recv(0.5)).shape == (HEIGHT, WIDTH, 3))
-                except iceway.Timeout:
-                    return 0
+        def receive() -> int:
+            try:
+                return int(iceway.image(sub.recv(0.5)).shape == (HEIGHT, WIDTH, 3))
+            except iceway.Timeout:
+                return 0
 
-            while not receive():
-                pass
-            return measure(receive, seconds)
-    finally:
-        camera.kill()
-        camera.wait()
+        while not receive():
+            pass
+        return measure(receive, seconds)
 
 
 def with_rclpy(seconds: float) -> dict[str, float]:
@@ -131,8 +155,7 @@ def with_rclpy(seconds: float) -> dict[str, float]:
     from rclpy.executors import SingleThreadedExecutor
     from sensor_msgs.msg import Image
 
-    camera = subprocess.Popen([sys.executable, "-c", PUBLISH_RCLPY])
-    try:
+    with process(sys.executable, "-c", PUBLISH_RCLPY):
         rclpy.init()
         node = rclpy.create_node("gil_receiver")
         seen = [0]
@@ -152,20 +175,37 @@ def with_rclpy(seconds: float) -> dict[str, float]:
         while not receive():
             pass
         return measure(receive, seconds)
-    finally:
-        camera.kill()
-        camera.wait()
 
 
 def main() -> None:
-    """Run one of the two, and print the result as JSON."""
+    """Measure both, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rclpy", action="store_true", help="measure rclpy instead")
-    parser.add_argument("--ros-types", action="store_true", help="take the type from the broker's ROS")
-    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--seconds", type=float, default=15.0, help="for each of the two")
+    parser.add_argument(
+        "--rclpy", action="store_true", help="measure rclpy alone: this is the part that runs in the ROS environment"
+    )
     options = parser.parse_args()
-    found = with_rclpy(options.seconds) if options.rclpy else with_iceway(options.seconds, options.ros_types)
-    print(json.dumps({"library": "rclpy" if options.rclpy else "iceway", **found}))
+    if options.rclpy:
+        print(json.dumps(with_rclpy(options.seconds)))
+        return
+    with tempfile.TemporaryDirectory(prefix="iw", dir="/tmp") as root:
+        profile = ROOT / "config/fastdds_shm.xml"
+        os.environ |= {
+            "ICEWAY_ROOT": root,
+            "ICEWAY_DOMAIN": str(os.getpid()),
+            "ROS_DOMAIN_ID": str(os.getpid() % 101 + 1),
+        }
+        os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(profile)
+        found = {"iceway": with_iceway(options.seconds)}
+        command = [ROOT / "dev/ros", "python3", __file__, "--rclpy", "--seconds", options.seconds]
+        found["rclpy"] = json.loads(
+            subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True).stdout
+        )
+    for library, of in found.items():
+        print(
+            f"{library}: the busy thread keeps {of['share']:.1%} of its speed (blocks {of['lowest']:.1%} to {of['highest']:.1%})"
+            f" while another receives {of['images_per_s']:.0f} images/s"
+        )
 
 
 if __name__ == "__main__":

@@ -245,7 +245,9 @@ class Bus:
         if wait not in ("sleep", "spin"):
             raise InvalidOption(f"wait is {wait!r}, but it is 'sleep' or 'spin'")
         name, definition = _type(type, definition)
-        native = self._native.subscribe(topic, name, definition, depth, max_age, wait == "spin", _qos_json(qos), timeout)
+        native = self._native.subscribe(
+            topic, name, definition, depth, max_age, wait == "spin", _qos_json(qos), timeout
+        )
         subscription: Subscription[Any] = Subscription(native, depth)
         self._children.add(subscription)
         return subscription
