@@ -26,7 +26,7 @@ broker: ros
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
-	$(VENV)/pip install -q --disable-pip-version-check numpy pytest mypy
+	$(VENV)/pip install -q --disable-pip-version-check numpy pytest mypy 'pyright[nodejs]'
 
 .venv-tools/bin/python:
 	$(PYTHON) -m venv .venv-tools
