@@ -11,7 +11,7 @@ VENV := .venv/bin
 TOOLS := .venv-tools/bin
 CLIENT_SOURCES := $(shell find py-client msg/src bridge/bus/src -type f \( -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name '*.toml' -o -name '*.md' \) -not -path '*/tests/*') Cargo.toml Cargo.lock
 
-.PHONY: help setup ros broker demo demo-live test test-rust test-ros test-oracle test-client test-system test-frameworks bench lint docs fuzz clean
+.PHONY: help setup ros broker demo demo-live test test-rust test-ros test-oracle test-client test-system test-frameworks test-wheel test-sanitize bench lint docs fuzz clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -62,6 +62,12 @@ test-client: .venv/.iceway broker ## the Python package
 
 test-system: setup ## real ROS nodes, the broker and Python clients, each in its own process; and faults
 	$(VENV)/python -m pytest tests
+
+test-wheel: .venv/.iceway broker ## the wheel with every CPython that is here, and one built from the source distribution
+	tools/test-wheel
+
+test-sanitize: .venv/.iceway broker ## lifetimes under stress with the address sanitizer (ICEWAY_STRESS_S=120)
+	tools/test-sanitize
 
 .venv-tools/.lint: .venv-tools/bin/python tools/lint-packages.txt
 	$(TOOLS)/pip install -q --disable-pip-version-check -r tools/lint-packages.txt && touch $@

@@ -9,7 +9,7 @@ use iceway_bus::client::{
     AdvertiseOptions, Client as BusClient, ClientError, ConnectOptions, RouteInfo, SubscribeOptions,
 };
 use iceway_bus::control::Qos;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use pyo3::prelude::*;
 
 use crate::bus_errors;
@@ -23,18 +23,17 @@ use crate::waiting::{optional_seconds, seconds, wait};
 /// A connection to the broker of a domain.
 #[pyclass(frozen, module = "iceway._iceway", name = "Client")]
 pub(crate) struct Client {
-    client: BusClient,
+    /// Until it is closed; then what it had in shared memory goes, but for what messages in hand need.
+    client: RwLock<Option<BusClient>>,
     closed: AtomicBool,
     /// Types by name and hash: many topics have the same.
     types: Mutex<HashMap<(String, String), Arc<TypeInfo>>>,
 }
 
 impl Client {
-    fn open(&self, py: Python<'_>) -> PyResult<&BusClient> {
-        match self.closed.load(Ordering::Acquire) {
-            true => Err(bus_errors::closed(py, "the bus")),
-            false => Ok(&self.client),
-        }
+    fn open(&self, py: Python<'_>) -> PyResult<BusClient> {
+        let client = self.client.read().clone();
+        client.ok_or_else(|| bus_errors::closed(py, "the bus"))
     }
 
     fn run<T: Send>(
@@ -49,7 +48,7 @@ impl Client {
             py,
             doing,
             || self.closed.load(Ordering::Acquire),
-            |interrupt| call(client, interrupt),
+            |interrupt| call(&client, interrupt),
         )
     }
 
@@ -100,7 +99,7 @@ impl Client {
             |interrupt| BusClient::connect(&domain, &options, interrupt),
         )?;
         Ok(Self {
-            client,
+            client: RwLock::new(Some(client)),
             closed: AtomicBool::new(false),
             types: Mutex::default(),
         })
@@ -220,7 +219,8 @@ impl Client {
 
     #[getter]
     fn broker_alive(&self) -> bool {
-        !self.closed.load(Ordering::Acquire) && self.client.broker_alive()
+        let client = self.client.read().clone();
+        client.is_some_and(|client| client.broker_alive())
     }
 
     #[getter]
@@ -231,7 +231,12 @@ impl Client {
     fn close(&self, py: Python<'_>) {
         if !self.closed.swap(true, Ordering::AcqRel) {
             // It joins a thread.
-            py.detach(|| self.client.close());
+            let client = self.client.write().take();
+            py.detach(|| {
+                if let Some(client) = client {
+                    client.close();
+                }
+            });
         }
     }
 }

@@ -535,6 +535,21 @@ def test_objects_introduce_themselves(bus, world):
     assert "closed" in repr(pub)
 
 
+def test_closing_gives_back_what_was_in_shared_memory(bus, world):
+    """Not only when the last object is freed."""
+
+    def files():
+        return len(world.left_behind()) + sum(len(names) for _, _, names in os.walk(world.folder))
+
+    before = files()
+    other = iceway.connect()
+    sub, pub = other.subscribe("/s", STRING), other.advertise("/s", STRING)
+    assert files() > before
+    other.close()
+    eventually(lambda: files() <= before)
+    assert (other.closed, sub.closed, pub.closed) == (True, True, True)
+
+
 def test_threads_share_everything(bus, other):
     sub = other.subscribe("/s", STRING, depth=200)
     pub = bus.advertise("/s", STRING)

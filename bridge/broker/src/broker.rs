@@ -137,9 +137,9 @@ impl Broker {
     pub(crate) fn client_gone(&self) {
         let freed = self.node.cleanup_dead();
         if freed > 0 {
-            tracing::info!(
+            tracing::debug!(
                 processes = freed,
-                "freed what killed processes had left behind"
+                "freed what ended processes had left behind"
             );
         }
     }

@@ -263,9 +263,9 @@ impl ClientCore {
     }
 
     pub(super) fn close(&self) {
-        self.lost();
+        // First, so that the end of the connection is nothing to wonder about.
         self.lock().phase = Phase::Closed;
-        self.changed.notify_all();
+        self.lost();
         self.wake();
     }
 

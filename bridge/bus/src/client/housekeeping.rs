@@ -165,7 +165,9 @@ impl Housekeeping {
             }
             Err(ClientError::NoBroker { .. } | ClientError::BrokerGone { .. }) => self.core.lost(),
             Err(error) => {
-                tracing::warn!(%error, "a broker is there, but cannot be used");
+                if self.core.phase() != Phase::Closed {
+                    tracing::warn!(%error, "a broker is there, but cannot be used");
+                }
                 self.next_attempt = Instant::now() + RETRY_REFUSED;
                 self.core.lost();
             }
