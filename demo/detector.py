@@ -67,10 +67,9 @@ def main() -> None:
             hops.append(
                 [info.received_ns - info.source_ns, info.taken_ns - info.received_ns, info.sent_ns - info.taken_mono_ns, info.woken_ns - info.sent_ns, done_ns - info.woken_ns]
             )
-            if not array_at:
-                address = view.__array_interface__["data"][0]
-                array_at = {"address": hex(address), "segment": segment_of(address), "aligned_to_64": address % 64 == 0}
-        array_at["aligned_to_64"] = seen > 0 and view.__array_interface__["data"][0] % 64 == 0
+        if seen:
+            address = view.__array_interface__["data"][0]
+            array_at = {"address": hex(address), "segment": segment_of(address), "aligned_to_64": address % 64 == 0}
         with open("/proc/self/maps") as maps:
             foreign = sorted(set(re.findall(r"\S*(?:librcl|librmw|fastdds|fastrtps|fastcdr|rclpy)\S*", maps.read())))
         print(

@@ -31,6 +31,8 @@ def main() -> None:
         publisher.publish(message)
         sent += 1
 
+    while publisher.get_subscription_count() == 0 and not stop.is_set():  # nothing is sent into the void
+        rclpy.spin_once(node, timeout_sec=0.05)
     node.create_timer(1 / 200.0, publish)
     while not stop.is_set():
         rclpy.spin_once(node, timeout_sec=0.1)

@@ -126,14 +126,15 @@ impl Default for Qos {
 
 impl Qos {
     /// What a subscription must ask for to hear every one of these publishers, with the strongest guarantees that all of them give:
-    /// reliable or transient_local only if all are, and a deadline (the longest one) only if all have one. Without publishers: ROS's default.
+    /// reliable or transient_local only if all are, and a deadline (the longest one) only if all have one. Without publishers: the weakest, which
+    /// hears whoever comes.
     #[must_use]
     pub fn for_subscription(publishers: &[Endpoint]) -> Self {
         let all = |holds: fn(&Self) -> bool| {
             !publishers.is_empty() && publishers.iter().all(|p| holds(&p.qos))
         };
         let mut qos = Self::default();
-        if !publishers.is_empty() && !all(|q| q.reliability == Reliability::Reliable) {
+        if !all(|q| q.reliability == Reliability::Reliable) {
             qos.reliability = Reliability::BestEffort;
         }
         if all(|q| q.durability == Durability::TransientLocal) {

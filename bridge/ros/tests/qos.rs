@@ -83,7 +83,7 @@ fn a_subscription_hears_every_publisher_as_well_as_it_can() {
     use Durability::{TransientLocal, Volatile};
     use Reliability::{BestEffort, Reliable};
     for (publishers, expected) in [
-        (vec![], (Reliable, Volatile)),
+        (vec![], (BestEffort, Volatile)),
         (vec![(Reliable, Volatile)], (Reliable, Volatile)),
         (vec![(Reliable, TransientLocal)], (Reliable, TransientLocal)),
         (vec![(BestEffort, Volatile)], (BestEffort, Volatile)),
