@@ -5,7 +5,9 @@ ROS 2 Jazzy gave for random inputs: `inputs` are (queue, stamp) in order of arri
 (input that completed it, [input of each queue]).
 """
 
+import itertools
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,50 @@ def test_same_results_as_message_filters(case):
     for index, (queue, stamp) in enumerate(case["inputs"]):
         got += [[index, list(found)] for found in matcher.add(queue, stamp, index)]
     assert got == case["outputs"]
+
+
+def approximate(count, slop_ns, queue_size, arrivals):
+    """message_filters.ApproximateTimeSynchronizer as its documentation tells, by search over all combinations.
+
+    A message is matched with one of every other queue, each at most the slop away from it; all are less than the slop
+    apart. Of several combinations the nearest messages are taken, those of the first queues having precedence.
+    """
+    queues = [{} for _ in range(count)]
+    outputs = []
+    for arrival, (index, stamp) in enumerate(arrivals):
+        queues[index][stamp] = arrival
+        if len(queues[index]) > queue_size:
+            del queues[index][min(queues[index])]
+        candidates = []
+        for number, queue in enumerate(queues):
+            near = [(abs(s - stamp), age, s) for age, s in enumerate(queue) if abs(s - stamp) <= slop_ns]
+            candidates.append([(0, 0, stamp)] if number == index else near)
+        sets = [
+            found
+            for found in itertools.product(*candidates)
+            if max(s for _, _, s in found) - min(s for _, _, s in found) < slop_ns
+            and all(s in queue for (_, _, s), queue in zip(found, queues, strict=True))
+        ]
+        if sets:
+            stamps = [s for _, _, s in min(sets, key=lambda found: [(delta, age) for delta, age, _ in found])]
+            outputs.append([arrival, [queue.pop(s) for queue, s in zip(queues, stamps, strict=True)]])
+    return outputs
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_input_as_documented(seed):
+    rng = random.Random(seed)
+    count, queue_size = rng.randrange(2, 5), rng.randrange(1, 8)
+    slop = rng.choice([0.001, 0.01, 0.05])
+    arrivals = []
+    for number in range(150):
+        at = number * 10_000_000 + rng.randrange(-20_000_000, 20_000_000)
+        arrivals.append((rng.randrange(count), 1_000_000_000 + at // 1_000_000 * 1_000_000))
+    matcher = iceway.Synchronizer(count, slop, queue_size)
+    got = []
+    for arrival, (index, stamp) in enumerate(arrivals):
+        got += [[arrival, list(found)] for found in matcher.add(index, stamp, arrival)]
+    assert got == approximate(count, int(slop * 1_000_000_000), queue_size, arrivals)
 
 
 def test_the_reference_is_worth_something():
