@@ -164,6 +164,54 @@ def test_what_does_not_fit(bus):
     assert pub.stats["sent"] == sent + 1
 
 
+def test_errors_say_what_to_do(bus, world):
+    """One line per misuse: the error, and the words that lead out of it."""
+    image, text = schema("sensor_msgs/Image"), bus.subscribe("/s", STRING)
+    pub = bus.advertise("/image", image)
+
+    def used_after_it_was_sent():
+        with pub.loan(data=4) as msg:
+            pass
+        msg.height = 1
+
+    def nested():
+        with pub.loan(data=4), pub.loan(data=4):
+            pass
+
+    def closed():
+        sub = bus.subscribe("/closed", STRING)
+        sub.close()
+        sub.recv()
+
+    for call, error, words in [
+        (lambda: bus.subscribe("/nobody", timeout=0.1), iceway.UnknownTopic, ["iceway topics", "pass the type"]),
+        (
+            lambda: bus.subscribe("/n", "a_msgs/msg/B", timeout=0.1),
+            iceway.NoRos,
+            ["definition", "a broker that has ROS"],
+        ),
+        (lambda: bus.advertise("/s", schema("std_msgs/Header")), iceway.TypeMismatch, ["a topic has one type"]),
+        (lambda: pub.publish(heigt=1), iceway.UnknownField, ['"heigt"', "its fields are header, height"]),
+        (lambda: pub.publish(height="a"), iceway.FieldTypeError, ["height: expected uint32, got str"]),
+        (lambda: text.recv(0.01), iceway.Timeout, ["iceway topics", "bus.notices()", "QoS"]),
+        (used_after_it_was_sent, iceway.LoanError, ["inside the with block", "get a new loan"]),
+        (nested, iceway.LoanError, ["cannot be nested", "Leave its with block first"]),
+        (closed, iceway.Closed, ["make a new one"]),
+        (lambda: bus.subscribe("/s", STRING, depth=-1), iceway.InvalidOption, ["at least 1 message"]),
+    ]:
+        with pytest.raises(error) as caught:
+            call()
+        assert isinstance(caught.value, iceway.Error)
+        for word in words:
+            assert word in str(caught.value)
+    world.kill_broker()
+    with pytest.raises(iceway.BrokerGone) as gone:
+        pub.publish(height=1, timeout=0.1)
+    assert "start one (`iceway run`)" in str(gone.value)
+    with pytest.raises(iceway.NoBroker, match=f"iceway run --domain {world.domain}"):
+        iceway.connect(timeout=0.1)
+
+
 def test_messages_that_are_too_large(bus, world):
     with iceway.connect() as other:
         sub = other.subscribe("/image", schema("sensor_msgs/Image"))
