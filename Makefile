@@ -81,8 +81,15 @@ test-sanitize: .venv/.iceway broker ## lifetimes under stress with the address s
 	.venv-frameworks/bin/pip install -q --disable-pip-version-check pytest numpy torch jax tensorflow-cpu onnxruntime opencv-python-headless
 	.venv-frameworks/bin/pip install -q --disable-pip-version-check --force-reinstall --no-deps wheels/iceway-*.whl && touch $@
 
-test-frameworks: .venv-frameworks/.iceway broker ## PyTorch, JAX, TensorFlow, ONNX Runtime and OpenCV take the arrays without a copy (downloads some GB)
-	.venv-frameworks/bin/python -m pytest py-client/tests/test_frameworks.py -s
+# JAX supports the newest Pythons only; an older one gets an older JAX.
+.venv-jax/.iceway: .venv/.iceway
+	[ -x .venv-jax/bin/python ] || $$(tools/pythons | tail -n 1 | cut -d ' ' -f 2-) -m venv .venv-jax
+	.venv-jax/bin/pip install -q --disable-pip-version-check pytest numpy jax
+	.venv-jax/bin/pip install -q --disable-pip-version-check --force-reinstall --no-deps wheels/iceway-*.whl && touch $@
+
+test-frameworks: .venv-frameworks/.iceway .venv-jax/.iceway broker ## PyTorch, JAX, TensorFlow, ONNX Runtime and OpenCV take the arrays without a copy (downloads some GB)
+	ICEWAY_FRAMEWORKS=1 .venv-frameworks/bin/python -m pytest py-client/tests/test_frameworks.py -s
+	ICEWAY_FRAMEWORKS=1 .venv-jax/bin/python -m pytest py-client/tests/test_frameworks.py -s -k jax
 
 bench: setup ## three minutes of benchmarks with rclpy and a bare rcl take beside; results in bench/out/ (BENCH_ARGS for more)
 	dev/ros cargo build --release -p iceway-bench --features ros

@@ -110,7 +110,7 @@ def dlpack(array: NDArray[Any]) -> Any:
         tensor = tf.experimental.dlpack.from_dlpack(iceway.dlpack(iceway.image(msg)))
 
     The first version has no way to say that memory is read-only. A library that writes to it ends the process, so
-    give others the array itself: ``torch.from_dlpack(array)``, ``jax.numpy.from_dlpack(array)``.
+    give others the array itself: ``torch.from_dlpack(array)``, ``jax.device_put(array)``.
     """
     if not isinstance(array, np.ndarray):
         raise FieldTypeError(f"iceway.dlpack takes an array, not {type(array).__name__}")
