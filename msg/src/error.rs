@@ -350,7 +350,7 @@ fn suggestion(fields: &str) -> String {
     if fields.is_empty() {
         " (it has none)".into()
     } else {
-        format!("; its fields are {fields}")
+        format!("; its fields are: {fields}")
     }
 }
 

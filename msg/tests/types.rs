@@ -224,7 +224,10 @@ fn values_are_checked_against_their_fields() {
         matches!(&error, EncodeErrorKind::UnknownField { name, .. } if name == "y"),
         "{error:?}"
     );
-    assert!(error.to_string().contains("its fields are x, t"), "{error}");
+    assert!(
+        error.to_string().contains("its fields are: x, t"),
+        "{error}"
+    );
     let (path, _) = kind("sub", message(&[("t", Value::U64(1))]));
     assert_eq!(path, "sub.t");
     assert!(matches!(

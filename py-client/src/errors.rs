@@ -68,10 +68,11 @@ pub(crate) fn encode(py: Python<'_>, type_name: &str, error: &EncodeError) -> Py
         EncodeErrorKind::Unreadable(_) => "MalformedMessage",
         _ => "FieldValueError",
     };
-    let at = if error.path().is_empty() {
-        type_name
-    } else {
-        error.path()
+    let text = match (error.path(), error.kind()) {
+        // It names the type itself.
+        ("", kind @ EncodeErrorKind::UnknownField { .. }) => kind.to_string(),
+        ("", kind) => format!("{type_name}: {kind}"),
+        (path, kind) => format!("{path}: {kind}"),
     };
-    raise(py, class, format!("{at}: {}", error.kind()))
+    raise(py, class, text)
 }

@@ -201,10 +201,11 @@ impl Schema {
     }
 
     fn __repr__(&self) -> String {
+        let count = self.layout().fields().len();
         format!(
-            "<iceway.Schema {}, {} fields>",
+            "<iceway.Schema {}, {count} field{}>",
             self.info.type_name(),
-            self.layout().fields().len()
+            if count == 1 { "" } else { "s" }
         )
     }
 

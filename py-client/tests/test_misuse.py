@@ -191,7 +191,7 @@ def test_errors_say_what_to_do(bus, world):
             ["definition", "a broker that has ROS"],
         ),
         (lambda: bus.advertise("/s", schema("std_msgs/Header")), iceway.TypeMismatch, ["a topic has one type"]),
-        (lambda: pub.publish(elevation=1), iceway.UnknownField, ['"elevation"', "its fields are header, height"]),
+        (lambda: pub.publish(elevation=1), iceway.UnknownField, ['"elevation"', "its fields are: header, height"]),
         (lambda: pub.publish(height="a"), iceway.FieldTypeError, ["height: expected uint32, got str"]),
         (lambda: text.recv(0.01), iceway.Timeout, ["iceway topics", "bus.notices()", "QoS"]),
         (used_after_it_was_sent, iceway.LoanError, ["inside the with block", "get a new loan"]),

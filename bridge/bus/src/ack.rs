@@ -17,7 +17,8 @@ use crate::error::BusError;
 use crate::event::FLUX;
 use crate::fork::ForkGuard;
 use crate::frame::Frame;
-use crate::wire::{IoxAck, Ipc};
+use crate::service::Ipc;
+use crate::wire::IoxAck;
 
 /// Writer ports of a channel that can be acknowledged at the same time.
 pub const MAX_ACK_PORTS: usize = 64;

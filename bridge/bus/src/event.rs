@@ -14,8 +14,9 @@ use crate::error::BusError;
 use crate::fork::ForkGuard;
 use crate::limits::Limits;
 use crate::node::NodeCore;
+use crate::service::Ipc;
 use crate::umask;
-use crate::wire::{IoxEvent, Ipc};
+use crate::wire::IoxEvent;
 
 /// What an event port takes in /dev/shm at most.
 const EVENT_PORT_BYTES: u64 = 64 << 10;

@@ -30,6 +30,7 @@ mod lock;
 mod memory;
 mod node;
 mod publisher;
+mod service;
 mod subscriber;
 mod topic;
 mod tracker;

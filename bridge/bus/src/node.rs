@@ -16,8 +16,9 @@ use crate::event::{self, Listener, Notifier};
 use crate::fork::ForkGuard;
 use crate::limits::Limits;
 use crate::memory::{PortBudget, SpaceProbe, port_budget};
+use crate::service::Ipc;
 use crate::topic::TopicName;
-use crate::wire::{IoxEvent, Ipc};
+use crate::wire::IoxEvent;
 
 /// What a node takes in /dev/shm at most.
 const NODE_BYTES: u64 = 256 << 10;

@@ -1,13 +1,11 @@
 //! What lies in shared memory: the frame header and the table of acknowledgements, as iceoryx2 types.
 #![allow(unsafe_code)]
 
-use iceoryx2::prelude::{ZeroCopySend, ipc_threadsafe};
+use iceoryx2::prelude::ZeroCopySend;
 use iceway_msg::frame::FrameHeader;
 
 use crate::ack::AckTable;
-
-/// The flavour of iceoryx2 in use everywhere: between processes, ports usable from all threads.
-pub(crate) type Ipc = ipc_threadsafe::Service;
+use crate::service::Ipc;
 
 pub(crate) type IoxPublisher = iceoryx2::port::publisher::Publisher<Ipc, [u8], WireHeader>;
 pub(crate) type IoxSubscriber = iceoryx2::port::subscriber::Subscriber<Ipc, [u8], WireHeader>;
