@@ -64,7 +64,8 @@ impl Subscriber {
         }
         let mut found = subscriber.try_recv().map_err(raise)?;
         if found.is_none() && pending.is_none() {
-            found = subscriber.drain_and_try_recv().map_err(raise)?;
+            subscriber.drain_events();
+            found = subscriber.try_recv().map_err(raise)?;
         }
         if pending.is_some() && found.is_some() {
             self.replaced.fetch_add(1, Ordering::Relaxed);

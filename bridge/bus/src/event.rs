@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use iceoryx2::prelude::{EventId, FileDescriptorBased, Node};
+use iceoryx2::prelude::{FileDescriptorBased, Node};
 use iceoryx2::service::builder::event::EventOpenError;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -20,10 +20,7 @@ use crate::wire::IoxEvent;
 
 /// What an event port takes in /dev/shm at most.
 const EVENT_PORT_BYTES: u64 = 64 << 10;
-/// The event "look", which is iceoryx2's default event: a frame was sent.
-const SENT: usize = 0;
-/// The event "get up": a frame is about to be sent.
-const SOON: usize = 1;
+/// iceway knows one event: "look".
 const MAX_EVENT_ID: usize = 7;
 
 /// How long to wait for another process that is just creating or removing a service.
@@ -87,18 +84,8 @@ impl Notifier {
     /// Wakes everyone who listens (7 to 35 µs each, depending on how deep the core sleeps; 40 ns for nobody).
     /// A listener that cannot be woken is not an error: it will look when it wakes for another reason.
     pub fn notify(&self) {
-        self.emit(SENT);
-    }
-
-    /// Wakes everyone who listens before the frame is there, so that they get up while it is made: within some 100 µs. [`Notifier::notify`]
-    /// must follow it.
-    pub fn forewarn(&self) {
-        self.emit(SOON);
-    }
-
-    fn emit(&self, event: usize) {
         if self.port.is_own()
-            && let Err(error) = self.port.notify_with_custom_event_id(EventId::new(event))
+            && let Err(error) = self.port.notify()
         {
             tracing::debug!(?error, "a notification did not reach every listener");
         }
@@ -110,8 +97,6 @@ impl Notifier {
 pub enum Wake {
     /// There was a notification; it is taken.
     Notified,
-    /// A frame is about to be sent, or was just sent: it is worth looking for it for some 100 µs without sleeping.
-    Forewarned,
     /// Time is up.
     TimedOut,
     /// A signal arrived; look whether it means to stop.
@@ -146,22 +131,9 @@ impl Listener {
         self.as_fd().as_raw_fd()
     }
 
-    /// Takes all notifications without waiting; [`Wake::TimedOut`] if there was none.
-    pub fn drain(&self) -> Wake {
-        if !self.port.is_own() {
-            return Wake::TimedOut;
-        }
-        let (mut sent, mut soon) = (false, false);
-        // What cannot be read is as if it were not there; it is tried again with the next one.
-        let _ = self.port.try_wait(|event| match event.id.as_value() {
-            SOON => soon = true,
-            _ => sent = true,
-        });
-        match (sent, soon) {
-            (true, _) => Wake::Notified,
-            (false, true) => Wake::Forewarned,
-            (false, false) => Wake::TimedOut,
-        }
+    /// Takes all notifications without waiting; true if there was one.
+    pub fn drain(&self) -> bool {
+        self.port.is_own() && self.port.try_wait(|_| {}).is_ok_and(|count| count > 0)
     }
 
     /// Waits for a notification and takes it. Returns early when a signal arrives.
@@ -170,11 +142,10 @@ impl Listener {
             return Wake::TimedOut;
         }
         match poll_readable([self.as_fd()], timeout) {
-            // Another thread may have taken it; whoever waits looks all the same.
-            Ok([true]) => match self.drain() {
-                Wake::TimedOut => Wake::Notified,
-                wake => wake,
-            },
+            Ok([true]) => {
+                self.drain();
+                Wake::Notified
+            }
             Ok([false]) => Wake::TimedOut,
             Err(_) => Wake::Interrupted,
         }

@@ -229,12 +229,6 @@ impl Publisher {
         self.core.notify();
     }
 
-    /// Wakes the receivers before a frame that will be sent within some 100 µs, so that they get up meanwhile. Costs what [`Publisher::notify`]
-    /// costs, and saves most of a wake-up where a receiver sleeps.
-    pub fn forewarn(&self) {
-        self.core.notifier.forewarn();
-    }
-
     /// Uses up a sequence number for a frame that could not be sent, so that receivers see the gap and know
     /// that it was the writer's. Returns the count so far.
     pub fn count_dropped(&self) -> u64 {

@@ -620,29 +620,3 @@ fn a_closed_route_is_told() {
         "{error}"
     );
 }
-
-#[test]
-fn a_warning_without_a_frame_ends_no_wait_and_loses_no_frame() {
-    let bed = Bed::new();
-    let broker = FakeBroker::start(&bed.domain);
-    let client = connect(&bed.domain);
-    let subscriber = subscribe(&client, "/t1", 4);
-    let route = broker.route("/t1");
-    let warn = || route.lock().unwrap().publisher.forewarn();
-    warn();
-    let timeout = subscriber.recv(Some(Duration::from_millis(50)), &mut never);
-    assert!(matches!(timeout, Err(ClientError::Timeout)), "{timeout:?}");
-    warn();
-    assert!(subscriber.drain_and_try_recv().unwrap().is_none());
-    for number in 1..=200 {
-        warn();
-        broker.send("/t1", 100, number);
-        assert_eq!(value(&subscriber), number);
-    }
-    // It comes later than the warning lets hope for.
-    let waiting = std::thread::spawn(move || value(&subscriber));
-    warn();
-    std::thread::sleep(Duration::from_millis(20));
-    broker.send("/t1", 100, 201);
-    assert_eq!(waiting.join().unwrap(), 201);
-}

@@ -70,8 +70,6 @@ struct State {
     last_len: usize,
     frames_since_learned: u32,
     last_sent: Option<Instant>,
-    /// This process publishes on the topic too, so that not every message is one to send.
-    echoes: bool,
     lost: u64,
     /// Messages dropped here since the last one that was sent; the next one's number shows them as a gap too.
     dropped_since: u64,
@@ -203,10 +201,6 @@ impl Inbound {
         let Some(mut state) = self.state.try_lock() else {
             return false;
         };
-        // Receivers get up while the message is taken, where there is one for them for sure.
-        if self.min_period.is_none() && !state.echoes {
-            self.publisher.forewarn();
-        }
         let more = self.take(&mut state, subscription);
         !more && state.troubles.is_empty()
     }
@@ -348,7 +342,7 @@ impl Inbound {
             let mut sink = LoanSink::new(&self.publisher, placement, too_soon);
             match subscription.take(&mut sink) {
                 Ok(Taken::Empty) => return false,
-                Ok(Taken::Echo) => state.echoes = true,
+                Ok(Taken::Echo) => {}
                 Ok(Taken::Message { len, info }) => {
                     if let Some(loan) = sink.loan.take() {
                         if self.min_period.is_some() {

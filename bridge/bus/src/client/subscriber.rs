@@ -13,7 +13,7 @@ use super::{Handle, Interrupt, REQUEST_TIMEOUT};
 use crate::clock::{monotonic_ns, realtime_ns};
 use crate::control::{Op, Qos, Role, RouteReply, WriterCounts};
 use crate::error::ReceiveError;
-use crate::event::{Listener, Wake, next_slice};
+use crate::event::{Listener, next_slice};
 use crate::frame::Frame;
 use crate::subscriber::{Subscriber, SubscriberOptions, SubscriberStats};
 use crate::topic::TopicName;
@@ -21,8 +21,6 @@ use iceway_msg::frame::FrameFlags;
 
 /// How often a waiting receiver's interrupt function is asked, if no signal comes.
 const SLICE: Duration = Duration::from_millis(200);
-/// How long to look for a frame that was forewarned before going back to sleep. Its notification follows in any case.
-const SOON: Duration = Duration::from_micros(200);
 /// Queue of a subscriber of a latched topic, at least: several retained frames come at once.
 const LATCHED_QUEUE: usize = 16;
 
@@ -205,23 +203,16 @@ impl ClientSubscriber {
         &self.port.0
     }
 
-    /// Readable when there may be a frame: then [`ClientSubscriber::try_recv`] until `None`,
-    /// then [`ClientSubscriber::drain_and_try_recv`].
+    /// Readable when there may be a frame: then [`ClientSubscriber::drain_events`], then
+    /// [`ClientSubscriber::try_recv`] until `None`.
     #[must_use]
     pub fn fd(&self) -> RawFd {
         self.listener.fd()
     }
 
-    /// Takes the notifications, so that the descriptor is readable again only for newer frames; then the next frame, or `None`. One that is
-    /// about to be sent is waited for, up to 200 µs.
-    ///
-    /// # Errors
-    /// As [`ClientSubscriber::try_recv`].
-    pub fn drain_and_try_recv(&self) -> Result<Option<Frame>, ClientError> {
-        match self.listener.drain() {
-            Wake::Forewarned => self.look_for(SOON, std::thread::yield_now),
-            _ => self.try_recv(),
-        }
+    /// Takes the notifications, so that the descriptor is readable again only for newer frames.
+    pub fn drain_events(&self) {
+        self.listener.drain();
     }
 
     /// The next frame (with depth 1: the newest), or `None`.
@@ -292,33 +283,26 @@ impl ClientSubscriber {
                 return Err(ClientError::Interrupted);
             }
             let slice = next_slice(deadline, SLICE).ok_or(ClientError::Timeout)?;
-            let found = if self.spin {
-                let found = self.look_for(slice, std::hint::spin_loop)?;
-                if found.is_some() {
-                    self.listener.drain();
-                }
-                found
-            } else if self.listener.wait(Some(slice)) == Wake::Forewarned {
-                self.look_for(SOON, std::thread::yield_now)?
-            } else {
-                None
-            };
-            if let Some(frame) = found {
+            if !self.spin {
+                self.listener.wait(Some(slice));
+            } else if let Some(frame) = self.spin_for(slice)? {
                 return Ok(frame);
             }
         }
     }
 
-    /// Looks for a frame until there is one or the time is up, and between two looks calls `pause`: `yield_now` lets a sender run that
-    /// waits for this core.
-    fn look_for(&self, time: Duration, pause: fn()) -> Result<Option<Frame>, ClientError> {
+    /// Looks for a frame until there is one or the time is up.
+    fn spin_for(&self, time: Duration) -> Result<Option<Frame>, ClientError> {
         let end = Instant::now() + time;
         loop {
             let frame = self.try_recv()?;
+            if frame.is_some() {
+                self.listener.drain();
+            }
             if frame.is_some() || Instant::now() >= end {
                 return Ok(frame);
             }
-            pause();
+            std::hint::spin_loop();
         }
     }
 
