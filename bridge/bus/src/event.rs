@@ -95,7 +95,7 @@ impl Notifier {
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
-    /// There was a notification; it is taken.
+    /// There was a notification.
     Notified,
     /// Time is up.
     TimedOut,
@@ -138,14 +138,28 @@ impl Listener {
 
     /// Waits for a notification and takes it. Returns early when a signal arrives.
     pub fn wait(&self, timeout: Option<Duration>) -> Wake {
+        let wake = self.wait_readable(timeout);
+        if wake == Wake::Notified {
+            self.drain();
+        }
+        wake
+    }
+
+    /// Waits for a notification and leaves it to the next call: taking it costs some µs, which the look that follows need not wait for.
+    /// Notifications that are there already are taken, and end the wait at once. Look after each call.
+    pub fn wait_then_look(&self, timeout: Option<Duration>) -> Wake {
+        if self.drain() {
+            return Wake::Notified;
+        }
+        self.wait_readable(timeout)
+    }
+
+    fn wait_readable(&self, timeout: Option<Duration>) -> Wake {
         if !self.port.is_own() {
             return Wake::TimedOut;
         }
         match poll_readable([self.as_fd()], timeout) {
-            Ok([true]) => {
-                self.drain();
-                Wake::Notified
-            }
+            Ok([true]) => Wake::Notified,
             Ok([false]) => Wake::TimedOut,
             Err(_) => Wake::Interrupted,
         }

@@ -339,8 +339,23 @@ fn listeners_wake_and_drain() {
         Wake::TimedOut,
         "both notifications were taken"
     );
-    let waiting = std::thread::spawn(move || listener.wait(None));
+    // What is there already is taken, and ends the wait.
     send(&publisher, 100, 3);
+    assert_eq!(listener.wait_then_look(None), Wake::Notified);
+    assert_eq!(
+        listener.wait_then_look(Some(Duration::ZERO)),
+        Wake::TimedOut
+    );
+    let waiting = std::thread::spawn(move || {
+        let wake = listener.wait_then_look(None);
+        (listener, wake)
+    });
+    send(&publisher, 100, 4);
+    let (listener, wake) = waiting.join().unwrap();
+    assert_eq!(wake, Wake::Notified);
+    listener.drain();
+    let waiting = std::thread::spawn(move || listener.wait(None));
+    send(&publisher, 100, 5);
     assert_eq!(waiting.join().unwrap(), Wake::Notified);
 }
 

@@ -115,7 +115,7 @@ impl Drop for Outbound {
 impl Shared {
     fn run(&self, listener: &Listener) {
         while !self.stop.load(Ordering::Acquire) {
-            listener.wait(Some(IDLE));
+            listener.wait_then_look(Some(IDLE));
             self.drain();
         }
         self.drain();

@@ -284,8 +284,11 @@ impl ClientSubscriber {
             }
             let slice = next_slice(deadline, SLICE).ok_or(ClientError::Timeout)?;
             if !self.spin {
-                self.listener.wait(Some(slice));
-            } else if let Some(frame) = self.spin_for(slice)? {
+                self.listener.wait_then_look(Some(slice));
+                continue;
+            }
+            self.listener.drain();
+            if let Some(frame) = self.spin_for(slice)? {
                 return Ok(frame);
             }
         }
@@ -296,9 +299,6 @@ impl ClientSubscriber {
         let end = Instant::now() + time;
         loop {
             let frame = self.try_recv()?;
-            if frame.is_some() {
-                self.listener.drain();
-            }
             if frame.is_some() || Instant::now() >= end {
                 return Ok(frame);
             }
