@@ -125,6 +125,8 @@ impl Shared {
         loop {
             match self.subscriber.receive() {
                 Ok(Some(frame)) => {
+                    // Whoever sees the message sees the counts of what was before it.
+                    self.count();
                     self.publish(&frame);
                     self.acks.note(&frame);
                 }
@@ -141,6 +143,11 @@ impl Shared {
             }
         }
         self.acks.flush();
+        self.count();
+    }
+
+    /// Brings the counters up to what the port has seen.
+    fn count(&self) {
         let stats = self.subscriber.stats();
         // Headers that make no sense are the port's to count; what they carry never gets as far as `publish`.
         let before = self
