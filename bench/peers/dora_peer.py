@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -55,7 +56,7 @@ class Peer(Pair):
         # For the daemon and for the nodes: nobody is looked for on the network.
         os.environ["DORA_ZENOH_MULTICAST"] = "off"
         self.daemon: subprocess.Popen[bytes] | None = None
-        self.node: Node | None = None
+        self.node: Any = None
         self.message = np.empty(0, np.uint8)
         self.array = pa.array(self.message)
 
