@@ -48,6 +48,18 @@ def end_with_parent() -> None:
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
 
 
+def join(name: str) -> Node:
+    """A node of the dataflow. The daemon listens before it knows the dataflow."""
+    end = time.monotonic() + START_S
+    while True:
+        try:
+            return Node(name)
+        except RuntimeError as error:
+            if f"no node with ID `{name}`" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+
+
 class Peer(Pair):
     """A node of the dataflow."""
 
@@ -73,7 +85,7 @@ class Peer(Pair):
     def await_receiver(self, timeout_s: float) -> None:
         # Returns when all nodes of the dataflow are there.
         os.environ.setdefault("DORA_NODE_SHM_POOL_SIZE", str(POOL))
-        self.node = Node("sender")
+        self.node = join("sender")
 
     def publish(self, number: int, data: bytes) -> None:
         if len(self.message) != MARK.size + len(data):
@@ -84,7 +96,7 @@ class Peer(Pair):
         self.node.send_output("message", self.array)
 
     def open_receiver(self, topic: str) -> None:
-        node = self.node = Node("receiver")
+        node = self.node = join("receiver")
 
         def take() -> None:
             event = node.next(timeout=0.2)
