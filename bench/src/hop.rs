@@ -1,28 +1,34 @@
 //! `iceway-bench hop`: shared memory alone, no middleware. From `send` in one process to the message in the hands of another that slept on
-//! the channel; beside it the floor, a raw ring with a reader that spins, and a copy of the same bytes.
+//! the channel; beside it the floor, a raw ring with a reader that spins, a copy of the same bytes, and other libraries.
 //!
-//! Times are CLOCK_MONOTONIC: the frame's `sent_ns` (the message is written by then) and the receiver's clock when it has the array.
+//! Times are CLOCK_MONOTONIC: when the message is sent (it is written by then) and the receiver's clock when it has the array. iceway notes the
+//! first in the frame (`sent_ns`), the libraries in a mark in front of the data (`bench/peers/pairs.py`).
+
+mod way;
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
-use clap::Args;
-use iceway_bus::{BusNode, Limits, Placement, Publisher, PublisherOptions, TopicName};
+use clap::{Args, ValueEnum};
 
-use crate::gather::{Gather, Watch};
-use crate::image::{self, Mark};
-use crate::keys::{benchmark, peer, process, transport};
-use crate::orders::{Collected, Order};
-use crate::peers::{RingWriter, ring_name};
+use crate::gather::Gather;
+use crate::keys::{benchmark, peer, transport};
+use crate::libraries::Library;
 use crate::processes::Process;
 use crate::results::Measurement;
 use crate::run::Run;
-use crate::site::{Program, Site};
+use crate::site::{Interrupted, Program};
 use crate::world::PeerKind;
+use way::Way;
 
-/// Seconds that the last message may take.
-const LAST_S: f64 = 1.0;
-const PEERS: [PeerKind; 2] = [PeerKind::IcewayPython, PeerKind::IcewayRust];
+/// Who takes part if nobody is named: what needs no environment of its own.
+pub(crate) const OURS: [HopPeer; 4] = [
+    HopPeer::IcewayPython,
+    HopPeer::IcewayRust,
+    HopPeer::SharedMemory,
+    HopPeer::Memcpy,
+];
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct HopArgs {
@@ -41,6 +47,55 @@ pub(crate) struct HopArgs {
     /// Turns of each peer.
     #[arg(long, default_value_t = 3)]
     pub(crate) repetitions: u32,
+    /// Who receives; the last three are libraries that `make bench-peers` installs.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = OURS)]
+    pub(crate) peers: Vec<HopPeer>,
+}
+
+/// Who receives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HopPeer {
+    /// iceway's Python client.
+    IcewayPython,
+    /// The same, sent from Python too: what the libraries below compare with.
+    IcewayPythonPair,
+    /// iceway's client core from Rust.
+    IcewayRust,
+    /// A raw ring whose reader spins.
+    SharedMemory,
+    /// A copy of the same bytes.
+    Memcpy,
+    /// dora, Python to Python.
+    Dora,
+    /// zenoh, Python to Python.
+    ZenohPython,
+    /// iceoryx2's own package, Python to Python.
+    Iceoryx2Python,
+}
+
+impl HopPeer {
+    fn kind(self) -> Kind {
+        match self {
+            Self::IcewayPython => Kind::Channel(PeerKind::IcewayPython),
+            Self::IcewayPythonPair => Kind::Pair,
+            Self::IcewayRust => Kind::Channel(PeerKind::IcewayRust),
+            Self::SharedMemory => Kind::Ring,
+            Self::Memcpy => Kind::Memcpy,
+            Self::Dora => Kind::Library(Library::Dora),
+            Self::ZenohPython => Kind::Library(Library::ZenohPython),
+            Self::Iceoryx2Python => Kind::Library(Library::Iceoryx2Python),
+        }
+    }
+}
+
+/// How a message gets to the receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Channel(PeerKind),
+    Pair,
+    Ring,
+    Memcpy,
+    Library(Library),
 }
 
 pub(crate) fn run(run: &mut Run, args: &HopArgs) -> anyhow::Result<()> {
@@ -53,34 +108,71 @@ pub(crate) fn run(run: &mut Run, args: &HopArgs) -> anyhow::Result<()> {
         args.sizes.len(),
         args.repetitions
     ));
-    let mut measurements = Vec::new();
-    let outcome = all_sizes(&run.site, args, &mut measurements);
-    for measurement in measurements {
-        run.add(measurement)?;
-    }
-    outcome
-}
-
-/// A way through shared memory, from this process into the receiver's.
-struct Way<'a> {
-    name: &'static str,
-    receiver: Process<'a>,
-    writer: Writer,
-}
-
-enum Writer {
-    Channel(Publisher),
-    Ring(RingWriter),
-}
-
-fn all_sizes(
-    site: &Site,
-    args: &HopArgs,
-    measurements: &mut Vec<Measurement>,
-) -> anyhow::Result<()> {
+    let kinds: Vec<Kind> = args.peers.iter().map(|peer| peer.kind()).collect();
+    let site = Arc::clone(&run.site);
     // It hands out the channels; no message passes through it.
-    let _broker = Process::start(site, "broker", Program::BrokerAlone, None)?;
-    let mut ways = ways(site, args.sizes.iter().copied().max().unwrap_or(0))?;
+    let _broker = kinds
+        .iter()
+        .any(|kind| matches!(kind, Kind::Channel(_) | Kind::Pair))
+        .then(|| Process::start(&site, "broker", Program::BrokerAlone, None))
+        .transpose()?;
+    let largest = args.sizes.iter().copied().max().unwrap_or(0);
+    let (mut ways, mut missing, mut copies) = (Vec::new(), 0, false);
+    for kind in kinds {
+        match kind {
+            Kind::Channel(peer) => ways.push(Way::channel(&site, peer)?),
+            Kind::Pair => ways.push(Way::pair(&site)?),
+            Kind::Ring => ways.push(Way::ring(&site, largest)?),
+            Kind::Memcpy => copies = true,
+            Kind::Library(library) => {
+                let started = library
+                    .versions(&site.peers_python)
+                    .and_then(|versions| Ok((versions, Way::library(&site, library)?)));
+                if let Some((versions, way)) = pardon(run, library, started)? {
+                    run.note(format!("{}: {}", library.name(), library.what()));
+                    run.results.software.extend(versions);
+                    ways.push(way);
+                } else {
+                    missing += 1;
+                }
+            }
+        }
+    }
+    let asked = ways.len() + missing;
+    sizes(run, args, &mut ways, copies)?;
+    anyhow::ensure!(
+        ways.len() == asked,
+        "{} of {asked} peers did not take part to the end; see above",
+        asked - ways.len()
+    );
+    Ok(())
+}
+
+/// A library that fails is noted, and the others go on.
+fn pardon<T>(
+    run: &mut Run,
+    library: Library,
+    outcome: anyhow::Result<T>,
+) -> anyhow::Result<Option<T>> {
+    match outcome {
+        Err(error) if !error.is::<Interrupted>() => {
+            run.note(format!(
+                "From here on without {}: {error:#}",
+                library.name()
+            ));
+            Ok(None)
+        }
+        outcome => outcome.map(Some),
+    }
+}
+
+/// One way after the other in short turns, for each size. Ways that fail leave.
+fn sizes(
+    run: &mut Run,
+    args: &HopArgs,
+    ways: &mut Vec<Way<'_>>,
+    copies: bool,
+) -> anyhow::Result<()> {
     let mut next = 1;
     for &bytes in &args.sizes {
         let about = |peer: &str| Measurement {
@@ -93,135 +185,43 @@ fn all_sizes(
             ..Measurement::default()
         };
         let mut gathered = vec![Gather::default(); ways.len()];
-        let outcome = (0..args.repetitions).try_for_each(|_| {
-            ways.iter_mut()
-                .zip(&mut gathered)
-                .try_for_each(|(way, gather)| {
-                    way.turn(site, args, bytes, next, gather)?;
-                    next += args.warm_up + args.count;
-                    anyhow::Ok(())
-                })
-        });
+        let outcome = turns(run, args, bytes, &mut next, ways, &mut gathered);
         for (way, gather) in ways.iter().zip(&gathered) {
             if !gather.is_empty() {
-                measurements.push(gather.measurement(about(way.name)));
+                run.add(gather.measurement(about(way.name)))?;
             }
         }
-        measurements.push(memcpy(bytes, args.count).measurement(about(peer::MEMCPY)));
+        if copies {
+            run.add(memcpy(bytes, args.count).measurement(about(peer::MEMCPY)))?;
+        }
+        ways.retain(|way| !way.failed);
         outcome?;
     }
     Ok(())
 }
 
-fn ways(site: &Site, largest: usize) -> anyhow::Result<Vec<Way<'_>>> {
-    let mut ways = Vec::new();
-    for kind in PEERS {
-        let topic: TopicName = format!("/iceway_bench/hop/{}", kind.slug()).parse()?;
-        let mut receiver = Process::start(site, kind.name(), kind.program(), None)?;
-        receiver.tell(&Order::Subscribe {
-            topics: vec![topic.to_string()],
-            depth: 64,
-            spin: false,
-        })?;
-        // As the broker does it: a port on the channel that the receiver is subscribed to.
-        let node = BusNode::new(&site.bus_domain()?, "bench writer", &Limits::default())?;
-        let publisher = node
-            .open_channel(&topic)?
-            .publisher(&PublisherOptions::default())?;
-        ways.push(Way {
-            name: kind.name(),
-            receiver,
-            writer: Writer::Channel(publisher),
-        });
-    }
-    let ring = RingWriter::new(largest + image::PROLOGUE)?;
-    let mut receiver = Process::start(site, peer::SHARED_MEMORY, Program::Own("ring"), None)?;
-    // It spins while it is subscribed: only in its turns.
-    receiver.tell(&Order::Unsubscribe {})?;
-    ways.push(Way {
-        name: peer::SHARED_MEMORY,
-        receiver,
-        writer: Writer::Ring(ring),
-    });
-    Ok(ways)
-}
-
-impl Way<'_> {
-    fn turn(
-        &mut self,
-        site: &Site,
-        args: &HopArgs,
-        bytes: usize,
-        first: u32,
-        gather: &mut Gather,
-    ) -> anyhow::Result<()> {
-        let mut message = image::encode(
-            Mark {
-                number: 0,
-                stamp_ns: 0,
-            },
-            &vec![1; bytes],
-        );
-        let spins = matches!(self.writer, Writer::Ring(_));
-        if spins {
-            self.receiver.tell(&Order::Subscribe {
-                topics: vec![ring_name()],
-                depth: 1,
-                spin: false,
-            })?;
-        }
-        let counted = first + args.warm_up;
-        self.send(site, args, &mut message, first..counted)?;
-        self.collect(counted - 1)?;
-        let watch = Watch::start(&[(process::RECEIVER, &self.receiver)]);
-        self.send(site, args, &mut message, counted..counted + args.count)?;
-        let collected = self.collect(counted + args.count - 1)?;
-        watch.stop(&[(process::RECEIVER, &self.receiver)], gather);
-        if spins {
-            self.receiver.tell(&Order::Unsubscribe {})?;
-        }
-        gather.add(&collected, counted, u64::from(args.count));
-        Ok(())
-    }
-
-    fn send(
-        &mut self,
-        site: &Site,
-        args: &HopArgs,
-        message: &mut [u8],
-        numbers: std::ops::Range<u32>,
-    ) -> anyhow::Result<()> {
-        let period = Duration::from_secs_f64(1.0 / args.rate);
-        let data = message.len() - image::PROLOGUE;
-        let mut next = Instant::now();
-        for number in numbers {
-            site.go_on()?;
-            let mark = Mark {
-                number,
-                stamp_ns: 0,
-            };
-            message[..image::PROLOGUE].copy_from_slice(&image::prologue(mark, data));
-            match &mut self.writer {
-                Writer::Channel(publisher) => {
-                    publisher
-                        .loan(message.len(), Placement::UNKNOWN)?
-                        .fill(message)
-                        .send_and_notify()?;
-                }
-                Writer::Ring(ring) => ring.write(number, message),
+fn turns(
+    run: &mut Run,
+    args: &HopArgs,
+    bytes: usize,
+    next: &mut u32,
+    ways: &mut [Way<'_>],
+    gathered: &mut [Gather],
+) -> anyhow::Result<()> {
+    for _ in 0..args.repetitions {
+        for (way, gather) in ways.iter_mut().zip(&mut *gathered) {
+            if way.failed {
+                continue;
             }
-            next += period;
-            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+            let outcome = way.turn(args, bytes, *next, gather);
+            *next += args.warm_up + args.count;
+            match way.library {
+                Some(library) => way.failed = pardon(run, library, outcome)?.is_none(),
+                None => outcome?,
+            }
         }
-        Ok(())
     }
-
-    fn collect(&mut self, last: u32) -> anyhow::Result<Collected> {
-        self.receiver.ask(&Order::Collect {
-            last,
-            timeout_s: LAST_S,
-        })
-    }
+    Ok(())
 }
 
 /// What copying the same bytes once would cost, with warm memory.
@@ -239,4 +239,56 @@ fn memcpy(bytes: usize, count: u32) -> Gather {
     }
     gather.count(u64::from(count), u64::from(count));
     gather
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        hop: HopArgs,
+    }
+
+    fn peers(arguments: &[&str]) -> Vec<HopPeer> {
+        let arguments = ["hop"].iter().chain(arguments);
+        Cli::try_parse_from(arguments).unwrap().hop.peers
+    }
+
+    #[test]
+    fn other_libraries_take_part_only_where_they_are_named() {
+        assert_eq!(peers(&[]), OURS);
+        assert!(
+            OURS.iter()
+                .all(|peer| !matches!(peer.kind(), Kind::Library(_)))
+        );
+        let named = peers(&["--peers", "iceway-python,zenoh-python,iceoryx2-python,dora"]);
+        let kinds: Vec<Kind> = named.iter().map(|peer| peer.kind()).collect();
+        assert_eq!(
+            kinds,
+            [
+                Kind::Channel(PeerKind::IcewayPython),
+                Kind::Library(Library::ZenohPython),
+                Kind::Library(Library::Iceoryx2Python),
+                Kind::Library(Library::Dora),
+            ]
+        );
+    }
+
+    #[test]
+    fn peers_are_named_as_in_the_results() {
+        for peer in HopPeer::value_variants() {
+            let name = match peer.kind() {
+                Kind::Channel(kind) => kind.name(),
+                Kind::Pair => peer::ICEWAY_PYTHON_PAIR,
+                Kind::Ring => peer::SHARED_MEMORY,
+                Kind::Memcpy => peer::MEMCPY,
+                Kind::Library(library) => library.name(),
+            };
+            assert_eq!(peers(&["--peers", &name.replace(':', "-")]), [*peer]);
+        }
+    }
 }

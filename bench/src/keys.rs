@@ -9,7 +9,8 @@ pub(crate) mod benchmark {
     pub(crate) const LATENCY: &str = "latency";
     /// ROS → Python → ROS, until the native publisher has its own message back. Peers: `iceway-python`, `rclpy`.
     pub(crate) const ROUND_TRIP: &str = "round_trip";
-    /// Shared memory alone, transport `none`. Peers: `iceway-python`, `iceway-rust`, `shared-memory`, `memcpy`.
+    /// Shared memory alone, transport `none`. Peers: `iceway-python`, `iceway-rust`, `shared-memory`, `memcpy`, and where they are asked for
+    /// `iceway-python:pair`, `dora`, `zenoh-python`, `iceoryx2-python`.
     pub(crate) const HOP: &str = "hop";
     /// Time in the caller for one message out of Python. Peers: `iceway-python:loan`, `iceway-python:copy`,
     /// `rclpy:array.array`; transport is the one that the ROS processes have.
@@ -29,6 +30,8 @@ pub(crate) mod benchmark {
 pub(crate) mod peer {
     /// The Python client, until the ndarray is in hand.
     pub(crate) const ICEWAY_PYTHON: &str = "iceway-python";
+    /// `hop`: the same, and sent from Python too, as the other libraries are.
+    pub(crate) const ICEWAY_PYTHON_PAIR: &str = "iceway-python:pair";
     /// `publish`: filled in place through `pub.loan(…)`.
     pub(crate) const ICEWAY_PYTHON_LOAN: &str = "iceway-python:loan";
     /// `publish`: `pub.publish(data=array)`, one copy.
@@ -45,6 +48,12 @@ pub(crate) mod peer {
     pub(crate) const SHARED_MEMORY: &str = "shared-memory";
     /// Copying the same bytes once, warm.
     pub(crate) const MEMCPY: &str = "memcpy";
+    /// `hop`: dora, from a Python node to a Python node.
+    pub(crate) const DORA: &str = "dora";
+    /// `hop`: zenoh's Python package with shared memory, from Python to Python.
+    pub(crate) const ZENOH_PYTHON: &str = "zenoh-python";
+    /// `hop`: iceoryx2's own Python package, from Python to Python.
+    pub(crate) const ICEORYX2_PYTHON: &str = "iceoryx2-python";
     /// `interference`: the loop alone.
     pub(crate) const NONE: &str = "none";
     /// `interference`: the same in the rclpy node's process, which has an interpreter and a NumPy of its own.
@@ -75,7 +84,7 @@ pub(crate) mod figure {
 
 /// `Process::name`.
 pub(crate) mod process {
-    /// The native publisher that feeds all peers.
+    /// The native publisher that feeds all peers; in `hop` the Python process in which a library sends.
     pub(crate) const PUBLISHER: &str = "publisher";
     /// `iceway run`.
     pub(crate) const BROKER: &str = "broker";

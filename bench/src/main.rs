@@ -13,6 +13,7 @@ mod image;
 mod interference;
 mod keys;
 mod latency;
+mod libraries;
 mod machine;
 mod orders;
 mod peers;
@@ -55,7 +56,7 @@ enum Command {
     Latency(Benchmark<latency::LatencyArgs>),
     /// ROS → Python → ROS: until the publisher has its own message back.
     RoundTrip(Benchmark<round_trip::RoundTripArgs>),
-    /// Shared memory alone, by size: into Python, into Rust, a raw ring, a memcpy. Needs no ROS.
+    /// Shared memory alone, by size: into Python, into Rust, a raw ring, a memcpy; and other libraries beside. Needs no ROS.
     Hop(Benchmark<hop::HopArgs>),
     /// What publishing from Python costs its caller.
     Publish(Benchmark<publish::PublishArgs>),

@@ -18,6 +18,9 @@ pub(crate) struct SiteArgs {
     /// Interpreter that has the package iceway.
     #[arg(long, value_name = "FILE")]
     python: Option<PathBuf>,
+    /// Interpreter that has the libraries beside iceway (`hop --peers`).
+    #[arg(long, value_name = "FILE")]
+    peers_python: Option<PathBuf>,
     /// The broker.
     #[arg(long, value_name = "FILE")]
     broker: Option<PathBuf>,
@@ -58,6 +61,8 @@ pub(crate) enum Program {
     RosPython(&'static str),
     /// A script of `bench/peers` with iceway's Python.
     Python(&'static str),
+    /// A script of `bench/peers` with the Python of the libraries beside iceway.
+    PeersPython(&'static str),
     /// The broker.
     Broker,
     /// The broker without its ROS side.
@@ -68,6 +73,8 @@ pub(crate) enum Program {
 pub(crate) struct Site {
     pub(crate) root: PathBuf,
     pub(crate) python: PathBuf,
+    /// It may not exist.
+    pub(crate) peers_python: PathBuf,
     pub(crate) broker: PathBuf,
     profile: PathBuf,
     domain: u32,
@@ -86,6 +93,10 @@ impl Site {
             .python
             .clone()
             .unwrap_or_else(|| root.join(".venv/bin/python"));
+        let peers_python = args
+            .peers_python
+            .clone()
+            .unwrap_or_else(|| root.join(".venv-peers/bin/python"));
         let broker = args.broker.clone().unwrap_or(beside);
         let profile = match &args.profile {
             Some(own) => own
@@ -112,6 +123,7 @@ impl Site {
         Ok(Self {
             root,
             python,
+            peers_python,
             broker,
             profile,
             domain: args.domain.unwrap_or(150 + std::process::id() % 20),
@@ -159,12 +171,15 @@ impl Site {
             Program::Own(_) => Command::new(&own),
             Program::RosPython(_) => in_ros("python3".as_ref()),
             Program::Python(_) => Command::new(&self.python),
+            Program::PeersPython(_) => Command::new(&self.peers_python),
             Program::Broker => in_ros(self.broker.as_os_str()),
             Program::BrokerAlone => Command::new(&self.broker),
         };
         match program {
             Program::OwnRos(sub) | Program::Own(sub) => command.args(["peer", sub]),
-            Program::RosPython(script) | Program::Python(script) => command.arg(peer(script)),
+            Program::RosPython(script) | Program::Python(script) | Program::PeersPython(script) => {
+                command.arg(peer(script))
+            }
             Program::Broker => command.arg("run"),
             Program::BrokerAlone => command.args(["run", "--no-ros"]),
         };

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use svg::node::element::Path;
 
 use crate::keys::peer;
+use crate::libraries::Library;
 use crate::results::Results;
 
 /// A peer in the plots. Colours are CSS classes, so that they follow the light or dark scheme.
@@ -125,8 +126,7 @@ impl Cast {
         looks
             .into_iter()
             .map(|look| Who {
-                what: known(&look.label)
-                    .map_or("See the notes of the run.", |index| KNOWN[index].1),
+                what: what(&look.label),
                 look,
             })
             .collect()
@@ -161,6 +161,14 @@ fn family(peer: &str) -> &str {
 
 fn known(family: &str) -> Option<usize> {
     KNOWN.iter().position(|(name, _)| *name == family)
+}
+
+fn what(family: &str) -> &'static str {
+    match (known(family), Library::named(family)) {
+        (Some(index), _) => KNOWN[index].1,
+        (None, Some(library)) => library.what(),
+        (None, None) => "See the notes of the run.",
+    }
 }
 
 #[cfg(test)]
@@ -198,5 +206,7 @@ mod tests {
             .map(|who| who.look.label)
             .collect();
         assert_eq!(names, ["iceway-python", "rclpy", "dora", "zenoh-python"]);
+        assert_eq!(what("dora"), Library::Dora.what());
+        assert_eq!(what("another"), "See the notes of the run.");
     }
 }
