@@ -82,8 +82,10 @@ pub struct FrameHeader {
     pub cause_ns: i64,
     /// The middleware's publication sequence number.
     pub publication_seq: u64,
+    /// Frames that the writer port has dropped so far, which used up a `seq` each: so a receiver tells them from what its own queue lost.
+    pub writer_drops: u64,
     /// Zero; room for later versions.
-    pub reserved: [u64; 4],
+    pub reserved: [u64; 3],
 }
 
 const _: () = {
@@ -106,8 +108,34 @@ const _: () = {
     assert!(offset_of!(FrameHeader, sent_ns) == 136);
     assert!(offset_of!(FrameHeader, cause_ns) == 144);
     assert!(offset_of!(FrameHeader, publication_seq) == 152);
-    assert!(offset_of!(FrameHeader, reserved) == 160);
+    assert!(offset_of!(FrameHeader, writer_drops) == 160);
+    assert!(offset_of!(FrameHeader, reserved) == 168);
 };
+
+/// A copy of a [`FrameHeader`] for private memory. It needs no cache line of its own, so whatever keeps one is allocated like anything else:
+/// memory of a larger alignment takes malloc several times as long.
+#[derive(Clone, Copy, Debug)]
+pub struct HeaderCopy([u64; 24]);
+
+impl From<FrameHeader> for HeaderCopy {
+    fn from(header: FrameHeader) -> Self {
+        Self(bytemuck::cast(header))
+    }
+}
+
+impl Default for HeaderCopy {
+    fn default() -> Self {
+        FrameHeader::default().into()
+    }
+}
+
+impl HeaderCopy {
+    /// The header.
+    #[must_use]
+    pub fn get(&self) -> FrameHeader {
+        bytemuck::cast(self.0)
+    }
+}
 
 impl Default for FrameHeader {
     /// All zero but the version.

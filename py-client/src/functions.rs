@@ -49,6 +49,7 @@ pub(crate) fn info<'py>(
         received,
         woken_ns,
     } = &message.memory.origin;
+    let header = header.get();
     let origin = match (received, from_ros) {
         (false, _) => "offline",
         (true, true) => "ros",

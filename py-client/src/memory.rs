@@ -12,6 +12,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use iceway_msg::frame::HeaderCopy;
 use parking_lot::{Mutex, RwLock};
 use pyo3::prelude::*;
 
@@ -144,7 +145,7 @@ impl Owner {
 #[derive(Clone, Default)]
 pub(crate) struct Origin {
     pub(crate) topic: Arc<str>,
-    pub(crate) header: iceway_msg::frame::FrameHeader,
+    pub(crate) header: HeaderCopy,
     /// Written by a ROS node, as opposed to a participant of the bus.
     pub(crate) from_ros: bool,
     /// False for offline bytes, copies and loans: there is no header.

@@ -98,7 +98,7 @@ impl SendOptions {
             None => 0,
             Some(cause) if cause.is_none() => 0,
             Some(cause) => match cause.cast::<Message>() {
-                Ok(message) => message.get().memory.origin.header.source_ns,
+                Ok(message) => message.get().memory.origin.header.get().source_ns,
                 Err(_) => cause.extract::<i64>().map_err(|_| {
                     let text = "cause is the message that this one is computed from (or its source time in ns)";
                     raise(py, "InvalidOption", text)

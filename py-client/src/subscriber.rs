@@ -1,8 +1,8 @@
 //! A subscription.
 #![allow(unsafe_code)]
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use iceway_bus::Frame;
 use iceway_bus::client::ClientSubscriber;
@@ -25,10 +25,18 @@ pub(crate) struct Subscriber {
     info: Arc<TypeInfo>,
     topic: Arc<str>,
     depth_one: bool,
-    /// A frame that [`Subscriber::poll`] found. Boxed: a frame is 64-aligned, the memory of Python objects is not.
-    pending: Mutex<Option<Box<Frame>>>,
+    /// A frame that [`Subscriber::poll`] found.
+    pending: Mutex<Option<Frame>>,
+    last: Mutex<Last>,
     /// Pending frames that a newer one replaced.
     replaced: AtomicU64,
+}
+
+/// The message that was handed out last, for [`Subscriber::latest`].
+enum Last {
+    /// Nobody has asked for it yet: it lives as long as its user keeps it.
+    Seen(Weak<Memory>),
+    Kept(Option<Py<Message>>),
 }
 
 impl Subscriber {
@@ -40,6 +48,7 @@ impl Subscriber {
             closed: AtomicBool::new(false),
             info,
             pending: Mutex::new(None),
+            last: Mutex::new(Last::Seen(Weak::new())),
             replaced: AtomicU64::new(0),
         }
     }
@@ -51,7 +60,7 @@ impl Subscriber {
     }
 
     fn take_pending(&self) -> Option<Frame> {
-        self.pending.lock().take().map(|frame| *frame)
+        self.pending.lock().take()
     }
 
     /// The next frame without waiting. Notifications are taken only when there is nothing more, so that the
@@ -74,12 +83,12 @@ impl Subscriber {
     }
 
     fn message(&self, py: Python<'_>, frame: Frame) -> PyResult<Py<Message>> {
-        let header = *frame.header();
+        let header = frame.header();
         let origin = Origin {
             topic: Arc::clone(&self.topic),
             // Only messages that the broker relays carry a middleware's times and gid.
             from_ros: header.gid != [0; 24] || header.received_ns != 0,
-            header,
+            header: header.into(),
             received: true,
             woken_ns: frame.woken_ns(),
         };
@@ -87,10 +96,44 @@ impl Subscriber {
         // SAFETY: a frame's bytes stay mapped and unchanged as long as it lives, and do not move with it.
         let hold = unsafe { Hold::new(start, len, false, frame) };
         let hold = hold.ok_or_else(|| raise(py, "MalformedMessage", "an empty frame"))?;
-        Py::new(
-            py,
-            Message::root(Memory::new(hold, origin), Arc::clone(&self.info)),
-        )
+        self.deliver(py, Memory::new(hold, origin))
+    }
+
+    fn deliver(&self, py: Python<'_>, memory: Arc<Memory>) -> PyResult<Py<Message>> {
+        let seen = Arc::downgrade(&memory);
+        let message = Py::new(py, Message::root(memory, Arc::clone(&self.info)))?;
+        let before = {
+            let mut last = self.last.lock();
+            let next = match &*last {
+                Last::Seen(_) => Last::Seen(seen),
+                Last::Kept(_) => Last::Kept(Some(message.clone_ref(py))),
+            };
+            std::mem::replace(&mut *last, next)
+        };
+        // Not under the lock: Python may run when an object ends.
+        drop(before);
+        Ok(message)
+    }
+
+    /// The message that was handed out last, unless it is gone.
+    fn last(&self, py: Python<'_>) -> PyResult<Option<Py<Message>>> {
+        let seen = match &*self.last.lock() {
+            Last::Seen(memory) => memory.upgrade(),
+            Last::Kept(message) => {
+                let kept = message.as_ref().filter(|m| m.get().memory.is_held());
+                return Ok(kept.map(|message| message.clone_ref(py)));
+            }
+        };
+        seen.filter(|memory| memory.is_held())
+            .map(|memory| Py::new(py, Message::root(memory, Arc::clone(&self.info))))
+            .transpose()
+    }
+
+    /// Keeps the last message from now on, and this one for now.
+    fn keep(&self, py: Python<'_>, message: Option<&Py<Message>>) {
+        let kept = Last::Kept(message.map(|message| message.clone_ref(py)));
+        let before = std::mem::replace(&mut *self.last.lock(), kept);
+        drop(before);
     }
 }
 
@@ -143,7 +186,7 @@ impl Subscriber {
         self.message(py, frame)
     }
 
-    /// The newest message, skipping older ones, or None.
+    /// The newest message, skipping older ones: the last one again if there is no newer. From now on that is kept.
     fn latest(&self, py: Python<'_>) -> PyResult<Option<Py<Message>>> {
         let subscriber = self.open(py)?;
         let pending = self.take_pending();
@@ -153,10 +196,12 @@ impl Subscriber {
         if pending.is_some() && newest.is_some() {
             self.replaced.fetch_add(1, Ordering::Relaxed);
         }
-        newest
-            .or(pending)
-            .map(|frame| self.message(py, frame))
-            .transpose()
+        let message = match newest.or(pending) {
+            Some(frame) => Some(self.message(py, frame)?),
+            None => self.last(py)?,
+        };
+        self.keep(py, message.as_ref());
+        Ok(message)
     }
 
     /// Tell whether there is a message, without taking it.
@@ -168,7 +213,7 @@ impl Subscriber {
         let Some(frame) = self.next(py, &subscriber)? else {
             return Ok(false);
         };
-        let other = self.pending.lock().replace(Box::new(frame));
+        let other = self.pending.lock().replace(frame);
         self.replaced
             .fetch_add(u64::from(other.is_some()), Ordering::Relaxed);
         Ok(true)
@@ -204,6 +249,7 @@ impl Subscriber {
         self.closed.store(true, Ordering::Release);
         let subscriber = self.subscriber.write().take();
         let pending = self.pending.lock().take();
+        self.keep(py, None);
         // It tells the broker.
         py.detach(|| drop((pending, subscriber)));
     }

@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use iceway_msg::frame::FrameHeader;
+use iceway_msg::frame::{FrameHeader, HeaderCopy};
 
 use crate::clock::monotonic_ns;
 use crate::fork::ForkGuard;
@@ -18,7 +18,7 @@ use crate::wire::IoxSample;
 ///
 /// In a forked child the bytes stay readable, and dropping frees nothing.
 pub struct Frame {
-    header: FrameHeader,
+    header: HeaderCopy,
     cdr: NonNull<u8>,
     cdr_len: usize,
     writer_port: u128,
@@ -64,7 +64,7 @@ impl Frame {
         // SAFETY: the range lies inside the payload, by the caller's check.
         let start = unsafe { place.payload.add(place.cdr.start) };
         Self {
-            header,
+            header: header.into(),
             cdr: start,
             cdr_len: place.cdr.len(),
             writer_port,
@@ -77,8 +77,8 @@ impl Frame {
 
     /// The header, as it was on arrival.
     #[must_use]
-    pub fn header(&self) -> &FrameHeader {
-        &self.header
+    pub fn header(&self) -> FrameHeader {
+        self.header.get()
     }
 
     /// The message's CDR bytes, encapsulation included.
@@ -123,8 +123,8 @@ impl Frame {
 impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Frame")
-            .field("seq", &self.header.seq)
-            .field("origin", &self.header.origin)
+            .field("seq", &self.header().seq)
+            .field("origin", &self.header().origin)
             .field("cdr", &self.cdr)
             .field("cdr_len", &self.cdr_len)
             .finish_non_exhaustive()

@@ -12,7 +12,7 @@ use crate::clock::monotonic_ns;
 use crate::error::SendError;
 use crate::fork::ForkGuard;
 use crate::publisher::PublisherCore;
-use crate::wire::{IoxFilled, IoxLoan, set_writer_drops};
+use crate::wire::{IoxFilled, IoxLoan};
 
 /// Where the message is put, so that its largest array starts on a 64-byte boundary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -283,6 +283,6 @@ pub(crate) fn complete_header(
     header.cdr_len = len as u64;
     header.origin = origin;
     header.seq = seq;
-    set_writer_drops(header, drops);
+    header.writer_drops = drops;
     header.sent_ns = monotonic_ns();
 }

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use iceway_msg::frame::{FrameFlags, FrameHeader};
 
 use crate::control::WriterCounts;
-use crate::wire::writer_drops;
 
 /// What happened between two frames of a writer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,7 +114,7 @@ impl Tracker {
     pub(crate) fn note(&mut self, port: u128, header: &FrameHeader) -> Gap {
         let now = Counts {
             seq: header.seq,
-            drops: writer_drops(header),
+            drops: header.writer_drops,
             lost_before: header.lost_before,
         };
         let next = Counts {
@@ -252,15 +251,13 @@ impl Gap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::set_writer_drops;
 
     fn header(seq: u64, drops: u64) -> FrameHeader {
-        let mut header = FrameHeader {
+        FrameHeader {
             seq,
+            writer_drops: drops,
             ..FrameHeader::default()
-        };
-        set_writer_drops(&mut header, drops);
-        header
+        }
     }
 
     #[test]

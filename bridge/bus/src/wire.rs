@@ -39,13 +39,3 @@ unsafe impl ZeroCopySend for AckTable {
         "iceway::AckTable.1"
     }
 }
-
-/// Frames that a writer port has dropped so far: burnt sequence numbers. Kept in the header so that a
-/// receiver can tell them from what its own queue lost.
-pub(crate) fn writer_drops(header: &FrameHeader) -> u64 {
-    header.reserved[0]
-}
-
-pub(crate) fn set_writer_drops(header: &mut FrameHeader, drops: u64) {
-    header.reserved[0] = drops;
-}

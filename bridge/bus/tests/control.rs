@@ -212,7 +212,6 @@ fn versions_are_compared() {
         pid: 1,
         name: "x".to_owned(),
         participant: 1,
-        address_space_bytes: None,
     };
     let check = iceway_bus::control::check_hello;
     assert_eq!(

@@ -373,9 +373,6 @@ class Subscription(Generic[M]):
         self._native = native
         self._depth = depth
         self._readiness = Readiness(native.fileno())
-        # The last message, for `latest`. It is held only once somebody asks for it.
-        self._last: M | weakref.ref[Any] | None = None
-        self._keep = False
 
     @property
     def topic(self) -> str:
@@ -417,12 +414,13 @@ class Subscription(Generic[M]):
             Timeout: nothing came within ``timeout`` seconds. It is a :class:`TimeoutError`.
             BorrowLimit: too many messages of this subscription are alive.
         """
-        return self._took(self._native.recv(timeout))
+        msg: M = self._native.recv(timeout)
+        return msg
 
     def try_recv(self) -> M | None:
         """Return the next message if there is one now, else ``None``."""
-        msg = self._native.try_recv()
-        return None if msg is None else self._took(msg)
+        msg: M | None = self._native.try_recv()
+        return msg
 
     def latest(self) -> M | None:
         """Return the newest message that ever arrived, without waiting; ``None`` before the first.
@@ -430,21 +428,8 @@ class Subscription(Generic[M]):
         Messages that are older are skipped. If none came since the last call, it is the same message again
         (unless it was released). From the first call on, the subscription holds its last message for that.
         """
-        self._keep = True
-        msg = self._native.latest()
-        if msg is not None:
-            return self._took(msg)
-        last: Any = self._last() if isinstance(self._last, weakref.ref) else self._last
-        if last is not None and not _iceway.is_held(last):
-            last = None
-        self._last = last
-        found: M | None = last
-        return found
-
-    def _took(self, msg: Any) -> M:
-        self._last = msg if self._keep else weakref.ref(msg)
-        result: M = msg
-        return result
+        msg: M | None = self._native.latest()
+        return msg
 
     async def arecv(self, timeout: float | None = None) -> M:
         """Like :meth:`recv`, for asyncio."""
@@ -473,7 +458,6 @@ class Subscription(Generic[M]):
         """End the subscription. Messages and arrays in hand stay valid."""
         self._readiness.close()
         self._native.close()
-        self._last = None
 
     def __iter__(self) -> Self:
         self._check_open()

@@ -171,7 +171,7 @@ impl Shared {
             return;
         }
         if let Some(retained) = self.retained.get() {
-            retained.keep(frame.header(), cdr);
+            retained.keep(&frame.header(), cdr);
         }
         let Some(ros) = &self.ros else { return };
         match ros.publish(cdr) {

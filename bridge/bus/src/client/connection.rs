@@ -4,8 +4,6 @@ use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, getrlimit};
-
 use super::error::ClientError;
 use super::{Interrupt, Notice};
 use crate::control::{
@@ -82,7 +80,6 @@ impl Connection {
             pid: std::process::id(),
             name: name.to_owned(),
             participant,
-            address_space_bytes: getrlimit(Resource::As).current,
         };
         match connection.ask(Op::Hello(hello), deadline, interrupt) {
             Ok(Reply::Hello(reply)) => {

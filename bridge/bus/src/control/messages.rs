@@ -109,9 +109,6 @@ pub struct Hello {
     pub name: String,
     /// Participant id ([`crate::BusNode::id`]).
     pub participant: u64,
-    /// Address space that the process may use, if it is limited.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address_space_bytes: Option<u64>,
 }
 
 /// Which end of a route a client is.
