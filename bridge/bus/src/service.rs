@@ -267,8 +267,9 @@ mod tests {
                     // Locked twice by one thread.
                     let (a, b) = (other.lock(), other.lock());
                     assert!(a.bytes == [7; N] && b.bytes == [7; N]);
-                    drop((a, b));
+                    // While this thread holds it: another's lock would be shown in its place.
                     assert!(format!("{other:?}").contains("Counted"));
+                    drop((a, b));
                     drop(other);
                 });
             }
