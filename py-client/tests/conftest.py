@@ -16,6 +16,9 @@ import iceway
 
 ROOT = Path(__file__).parents[2]
 
+# A shell's background jobs ignore Ctrl-C, and so would every process that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def find_broker() -> str:
     target = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")

@@ -132,9 +132,7 @@ def test_ctrl_c_ends_any_wait(world):
         )
         assert process.stdout.readline() == "ready\n", process.stderr.read()
         # Sent until it arrives: the first may come before the wait begins.
-        while process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.05)
+        eventually(lambda p=process: p.send_signal(signal.SIGINT) or p.poll() is not None)
         out, err = process.communicate()
         assert "interrupted" in out or "KeyboardInterrupt" in err, (name, out, err)
         assert process.returncode in (0, 1, -signal.SIGINT, 130), (name, process.returncode)
